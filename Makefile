@@ -1,0 +1,70 @@
+# make book   the library installed, every chapter executed, the pages built
+# make test   the tests
+# Both need Python 3.11 to 3.13 with venv, nothing else; the second time they do only what changed.
+
+SHELL := /bin/bash -o pipefail
+PROFILE ?= quick
+PYTHON ?= $(shell command -v python3.11 || command -v python3.12 || command -v python3.13 || echo python3)
+BIN := .venv/bin
+OUT := _build/$(PROFILE)
+
+CHAPTERS := $(wildcard book/[0-9]*.ipynb)
+EXECUTED := $(CHAPTERS:book/%=$(OUT)/%)
+LIBRARY := $(shell find cofinal_lib -name '*.py' -o -name '*.csv' -o -name '*.txt')
+REFERENCE := $(wildcard results/reference/*)
+PAGES := $(wildcard book/*.md) book/_toc.yml book/references.bib _config.yml
+
+.PHONY: book test lint lock clean FORCE
+.DELETE_ON_ERROR:
+
+book: _build/html/index.html
+	@echo "The book: file://$(CURDIR)/_build/html/index.html"
+
+test: .venv/installed lint
+	$(BIN)/python -m pytest -n 2
+
+lint: .venv/installed
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/nbstripout --keep-id --verify $(CHAPTERS)
+
+.venv/installed: requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' || \
+	  { echo "make: $(PYTHON) is no Python 3.11 to 3.13; install one, or say make PYTHON=..." >&2; exit 2; }
+	@$(PYTHON) -m venv .venv || \
+	  { echo "make: $(PYTHON) cannot make .venv; on Debian and Ubuntu: apt install python3-venv" >&2; exit 2; }
+	$(BIN)/python -m pip install --disable-pip-version-check -r requirements.lock
+	$(BIN)/python -m pip install --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@
+
+# What an executed chapter depends on beside its own cells: profile, device and data. The file changes when they do.
+$(OUT)/circumstances.json: FORCE .venv/installed
+	@mkdir -p $(OUT)
+	@$(BIN)/python data_scripts/circumstances.py $(PROFILE) > $@.new
+	@if cmp -s $@.new $@; then rm $@.new; else mv $@.new $@; fi
+
+# A failed chapter keeps its notebook, error and all, as <chapter>.failed.ipynb.
+$(OUT)/%.ipynb: book/%.ipynb $(LIBRARY) $(REFERENCE) requirements.lock $(OUT)/circumstances.json
+	@echo "executing $< (profile $(PROFILE))"
+	@$(BIN)/papermill --kernel python3 --parameters profile $(PROFILE) $< $(OUT)/$*.failed.ipynb
+	@mv $(OUT)/$*.failed.ipynb $@
+
+# Sphinx repeats no warning for a page it has seen: after a failed build the pages go, so that the next one fails too.
+_build/html/index.html: $(EXECUTED) $(PAGES)
+	cp $(filter-out _config.yml,$(PAGES)) $(OUT)/
+	$(BIN)/jupyter-book build $(OUT) --config _config.yml --path-output . -W -n --keep-going || \
+	  { rm -rf _build/html _build/.doctrees; exit 1; }
+
+# The versions of a fresh install, exact; no local build tags, no addresses. Torch's GPU packages, which its wheels for
+# Linux pin themselves, are left out: they come where the wheel wants them.
+TORCH := 2.13.0
+lock:
+	rm -rf _build/lock && $(PYTHON) -m venv _build/lock
+	_build/lock/bin/python -m pip install --disable-pip-version-check --upgrade setuptools
+	_build/lock/bin/python -m pip install --disable-pip-version-check torch==$(TORCH) '.[book,dev]'
+	_build/lock/bin/python -m pip freeze --all --exclude pip --exclude cofinal-book | grep -vE '^(nvidia|cuda|triton)' | \
+	  sed 's/+[a-z0-9.]*$$//' > requirements.lock
+	rm -rf _build/lock
+
+clean:
+	rm -rf _build

@@ -1,0 +1,158 @@
+"""The command line: `cofinal doctor | data | train`. Torch and friends are imported by the commands that need them."""
+
+import shlex
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from cofinal_lib.errors import CofinalError
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, help=__doc__.splitlines()[0])
+data_app = typer.Typer(no_args_is_help=True, help="Fetch, check or simulate data.")
+app.add_typer(data_app, name="data")
+
+Folder = Annotated[
+    Path | None, typer.Option(help="Your own copy: swintx_avg_fps25_clip32/<video>.npy, train.txt, test.txt.")
+]
+
+
+@app.command()
+def train(
+    dataset: Annotated[str, typer.Option(help="Target, such as uiprmd/deep-squat, fisv/pcs, rg/ball or twin/ball.")],
+    out: Annotated[Path, typer.Option(help="The run's folder appears below this one.")],
+    seeds: Annotated[int, typer.Option(min=1, help="How many seeds: 0, 1, 2...")] = 10,
+    epochs: Annotated[int, typer.Option(min=1)] = 200,
+    folder: Folder = None,
+    option: Annotated[
+        list[str] | None,
+        typer.Option(help="A reading that differs, NAME=VALUE of CoFInAlConfig; may be repeated."),
+    ] = None,
+    twin: Annotated[
+        list[str] | None,
+        typer.Option(help="A twin's knob, NAME=VALUE, such as feature_dim=64; may be repeated."),
+    ] = None,
+    device: Annotated[str, typer.Option(help="cpu or cuda.")] = "cpu",
+):
+    """Train CoFInAl as printed and write its run folder."""
+    from cofinal_lib.runs import RunSpec, run
+
+    spec = RunSpec(
+        target=dataset,
+        seeds=tuple(range(seeds)),
+        epochs=epochs,
+        options=_assignments(option),
+        twin=_assignments(twin),
+        device=device,
+    )
+    record = run(spec, out, folder=folder, command=shlex.join(["cofinal", *sys.argv[1:]]), progress=True)
+    typer.echo(f"{dataset}: test SRCC over {seeds} seed{'s' * (seeds > 1)} (95 % interval over seeds)")
+    for selection in record.record["selections"]:
+        cells = [_cell(record.metric(selection=selection, decoding=d)) for d in ("soft", "hard")]
+        typer.echo(f"  {selection:<14} soft {cells[0]:<26} hard {cells[1]}")
+    ridge = record.record["baselines"]["ridge_on_mean_clip"]
+    typer.echo(f"  {'ridge, mean clip':<19} {ridge['test']['srcc']:.3f}")
+    typer.echo(f"{record.folder}")
+
+
+def _cell(metric: dict) -> str:
+    if metric["mean"] is None:
+        return "undefined"
+    interval = "" if metric["low"] is None else f" [{metric['low']:.3f}, {metric['high']:.3f}]"
+    return f"{metric['mean']:.3f}{interval}"
+
+
+def _assignments(given: list[str] | None) -> dict:
+    """["n_grades=7", "without=TFM"] -> {"n_grades": 7, "without": "TFM"}."""
+    chosen = {}
+    for item in given or []:
+        name, equals, value = item.partition("=")
+        if not equals:
+            raise CofinalError(f"{item!r}: expected NAME=VALUE")
+        for read in (int, float, str):
+            try:
+                chosen[name] = read(value)
+                break
+            except ValueError:
+                continue
+    return chosen
+
+
+@data_app.command()
+def fetch(
+    datasets: Annotated[list[str] | None, typer.Argument(help="rg (scores only), fisv, uiprmd, cofinal.")] = None,
+):
+    """Download public files by pinned address and SHA-256; a second time costs nothing."""
+    from cofinal_lib.data import registry
+
+    for dataset in datasets or registry.DATASETS:
+        typer.echo(f"{dataset}: {registry.fetch_dataset(dataset, progress=True)}")
+
+
+@data_app.command()
+def check(
+    targets: Annotated[list[str], typer.Argument(help="Targets, such as fisv/pcs; rg, fisv or uiprmd for all of one.")],
+    folder: Folder = None,
+):
+    """Read targets as a run would, and say what is there or what is wrong."""
+    from cofinal_lib.data import TARGETS, load
+
+    for wanted in targets:
+        for target in [t for t in TARGETS if t == wanted or t.startswith(f"{wanted}/")] or [wanted]:
+            data = load(target, folder=folder)
+            n_train = int(data.is_train.sum())
+            typer.echo(
+                f"{target}: {n_train} training and {len(data) - n_train} test routines, "
+                f"{int(data.lengths.min())} to {int(data.lengths.max())} clips of {data.feature_dim}, "
+                f"scores {data.scores.min():g} to {data.scores.max():g}; OK"
+            )
+
+
+@data_app.command()
+def simulate(
+    dataset: Annotated[str, typer.Argument(help="rg (1,000 routines of four apparatuses) or fisv (500).")],
+    out: Annotated[Path, typer.Option(help="A folder that does not exist yet; it gets the official layout.")],
+    seed: int = 0,
+    knob: Annotated[list[str] | None, typer.Option(help="NAME=VALUE of the simulator; may be repeated.")] = None,
+):
+    """Simulate the twins of a data set and write them in its official layout."""
+    from cofinal_lib.data import OFFICIAL, load
+    from cofinal_lib.data.readers import write_official
+
+    targets = [f"twin/{t.split('/')[1]}" for t in OFFICIAL if t.startswith(f"{dataset}/")]
+    if not targets:
+        raise CofinalError(f"unknown data set {dataset!r}; expected rg or fisv")
+    write_official([load(target, seed=seed, **_assignments(knob)) for target in targets], out)
+    typer.echo(f"twin of {dataset}: {out}")
+
+
+@app.command()
+def doctor():
+    """Say what is there and what is missing: Python, packages, device, data, disk."""
+    from cofinal_lib.doctor import findings
+
+    failed = False
+    for state, what, detail in findings():
+        typer.echo(f"{state:<5} {what:<12} {detail}")
+        failed |= state == "FAIL"
+    raise typer.Exit(1 if failed else 0)
+
+
+def main():
+    """Run the command line; what a reader can mend is one line on stderr and exit code 2."""
+    try:
+        app()
+    except CofinalError as error:
+        sys.exit(_complain(str(error)))
+    except OSError as error:
+        sys.exit(_complain(f"{error.filename or 'file system'}: {error.strerror or error}"))
+
+
+def _complain(message: str) -> int:
+    print("cofinal: " + " ".join(message.split()), file=sys.stderr)
+    return 2
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,75 @@
+"""How good a ranking is, and how sure one can be: Eq. 16, the averages of Table 1, intervals."""
+
+import numpy as np
+from scipy import stats
+
+
+def spearman(predicted, scores) -> float:
+    """Spearman's rank correlation (Eq. 16), ties at their mean rank.
+
+    Args:
+        predicted, scores: (N,), any unit.
+
+    Returns:
+        rho in [-1, 1]; NaN where either side is constant, for then there is no ranking.
+    """
+    predicted, scores = np.asarray(predicted, float), np.asarray(scores, float)
+    if np.ptp(predicted) == 0 or np.ptp(scores) == 0:
+        return float("nan")
+    return float(stats.spearmanr(predicted, scores).statistic)
+
+
+def fisher_mean(correlations) -> float:
+    """Average correlations through Fisher's z, as the "Average" columns of Table 1: tanh(mean(arctanh(rho)))."""
+    with np.errstate(divide="ignore"):  # a correlation of 1 has z = infinity, and averages to 1
+        return float(np.tanh(np.mean(np.arctanh(np.asarray(correlations, float)))))
+
+
+def relative_l2(predicted, scores, low: float, high: float) -> float:
+    """R-l2: 100 times the mean squared error in shares of the score range (Yu et al., 2021).
+
+    Args:
+        predicted, scores: (N,), in points.
+        low, high: the range, in points.
+    """
+    error = (np.asarray(predicted, float) - np.asarray(scores, float)) / (high - low)
+    return float(100 * np.mean(error**2))
+
+
+def mean_interval(values, level: float = 0.95, correlations: bool = False) -> tuple[float, float, float]:
+    """Mean of a few independent runs and Student's interval for it: (mean, low, high).
+
+    Args:
+        correlations: compute the interval on Fisher's z, so that it stays within [-1, 1].
+
+    One value gives no interval: low and high are NaN. So does any NaN among the values.
+    """
+    values = np.asarray(values, float)
+    mean = float(values.mean())
+    if len(values) < 2:
+        return mean, float("nan"), float("nan")
+    z = np.arctanh(values.clip(-1 + 1e-9, 1 - 1e-9)) if correlations else values
+    half = stats.t.ppf((1 + level) / 2, len(z) - 1) * stats.sem(z)
+    low, high = z.mean() - half, z.mean() + half
+    return (mean, float(np.tanh(low)), float(np.tanh(high))) if correlations else (mean, float(low), float(high))
+
+
+def spearman_interval(rho: float, n: int, level: float = 0.95) -> tuple[float, float]:
+    """Interval of a rank correlation over `n` test routines: Fisher's z with Bonett and Wright's (2000) error.
+
+    Their standard error, sqrt((1 + rho^2 / 2) / (n - 3)), allows for ranks; n is at least 4.
+    """
+    z = np.arctanh(rho)
+    half = stats.norm.ppf((1 + level) / 2) * np.sqrt((1 + rho**2 / 2) / (n - 3))
+    return float(np.tanh(z - half)), float(np.tanh(z + half))
+
+
+def bootstrap_interval(predicted, scores, seed: int, level: float = 0.95, resamples: int = 2000):
+    """Percentile interval of the rank correlation over resampled test routines: (low, high).
+
+    A resample without any ranking (all routines tied) is left out.
+    """
+    predicted, scores = np.asarray(predicted, float), np.asarray(scores, float)
+    draws = np.random.default_rng(seed).integers(0, len(scores), (resamples, len(scores)))
+    rhos = [spearman(predicted[i], scores[i]) for i in draws]
+    return tuple(float(q) for q in np.nanquantile(rhos, [(1 - level) / 2, (1 + level) / 2]))

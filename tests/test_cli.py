@@ -1,0 +1,102 @@
+"""The command line as a reader meets it: one line and exit code 2 where something can be mended."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+
+def cofinal(*arguments, **environment):
+    return subprocess.run(
+        [sys.executable, "-m", "cofinal_lib.cli", *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        env=os.environ | environment,
+        timeout=120,
+    )
+
+
+def test_help_does_not_wait_for_torch():
+    code = "import sys, cofinal_lib.cli; sys.exit('torch' in sys.modules or 'pandas' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code]).returncode == 0
+    assert "train" in cofinal("--help").stdout
+
+
+def test_a_run_from_the_command_line(tmp_path):
+    arguments = ["train", "--dataset", "twin/ball", "--seeds", 1, "--epochs", 2, "--out", tmp_path]
+    arguments += ["--twin", "feature_dim=16", "--twin", "n_train=40", "--option", "n_grades=5"]
+    first = cofinal(*arguments)
+    assert first.returncode == 0, first.stderr
+    (folder,) = tmp_path.iterdir()
+    assert {p.name for p in folder.iterdir()} == {"record.json", "arrays.npz"}
+    assert "ridge" in first.stdout and str(folder) in first.stdout
+    assert cofinal(*arguments).stdout == first.stdout
+
+
+def test_simulate_check_and_train_on_a_readers_folder(tmp_path):
+    assert cofinal("data", "simulate", "rg", "--out", tmp_path / "rg", "--knob", "n_train=8").returncode == 0
+    checked = cofinal("data", "check", "rg", "--folder", tmp_path / "rg")
+    assert checked.stdout.count("OK") == 4 and "8 training and 50 test routines" in checked.stdout
+    out = tmp_path / "runs"
+    trained = cofinal(
+        "train",
+        "--dataset",
+        "rg/ball",
+        "--folder",
+        tmp_path / "rg",
+        "--out",
+        out,
+        "--seeds",
+        1,
+        "--epochs",
+        1,
+    )
+    assert trained.returncode == 0 and "rg/ball" in trained.stdout, trained.stderr
+
+
+FAULTS = {
+    "unknown target": (["train", "--dataset", "rg/rope", "--out", "x"], "unknown target 'rg/rope'"),
+    "no features": (["train", "--dataset", "rg/ball", "--out", "x"], "links to RG's features are dead"),
+    "no such option": (
+        ["train", "--dataset", "twin/ball", "--out", "x", "--option", "grades=4"],
+        "unknown option grades",
+    ),
+    "no value": (
+        ["train", "--dataset", "twin/ball", "--out", "x", "--option", "grades"],
+        "expected NAME=VALUE",
+    ),
+    "wrong knob": (["train", "--dataset", "twin/ball", "--out", "x", "--twin", "noise=4"], "noise"),
+    "no such folder": (["data", "check", "rg/ball", "--folder", "nowhere"], "train.txt is missing"),
+    "nothing to fetch": (["data", "fetch", "rugby"], "unknown data set 'rugby'"),
+    "nothing to simulate": (["data", "simulate", "uiprmd", "--out", "x"], "expected rg or fisv"),
+}
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_what_a_reader_can_mend_is_one_line_and_exit_code_2(fault, tmp_path):
+    arguments, words = FAULTS[fault]
+    result = cofinal(*arguments, COFINAL_MIRROR=str(tmp_path))
+    assert result.returncode == 2, result.stderr
+    line = result.stderr.strip()
+    assert words in line and "\n" not in line and "Traceback" not in line
+
+
+def test_no_network_is_one_line(tmp_path):
+    result = cofinal(
+        "data",
+        "fetch",
+        "rg",
+        COFINAL_MIRROR="",
+        COFINAL_CACHE=str(tmp_path),
+        HTTPS_PROXY="http://127.0.0.1:1",
+    )
+    last = result.stderr.strip().splitlines()[-1]
+    assert result.returncode == 2 and last.startswith("cofinal: cannot download") and "Traceback" not in result.stderr
+
+
+def test_doctor_says_what_is_there():
+    result = cofinal("doctor")
+    assert result.returncode == 0, result.stdout + result.stderr
+    for what in ("python", "torch", "device", "fisv", "disk"):
+        assert what in result.stdout

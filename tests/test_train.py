@@ -1,0 +1,120 @@
+"""Training on small twins: learns, repeats to the last bit, keeps the test set out."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+import torch
+
+from cofinal_lib.cofinal import CoFInAl, CoFInAlConfig
+from cofinal_lib.data import load
+from cofinal_lib.errors import CofinalError
+from cofinal_lib.metrics import spearman
+from cofinal_lib.train import Schedule, _crop, embed, fit, predict
+
+
+@pytest.fixture(scope="module")
+def twin():
+    return load("twin/ball", feature_dim=16, n_train=60)
+
+
+def build_for(data, **options):
+    scores = data.scores[data.is_train]
+    sizes = dict(feature_dim=data.feature_dim, procedure_dim=16, score_dim=16, n_subgrades=10)
+    config = CoFInAlConfig(**sizes, low=float(scores.min()), high=float(scores.max()), **options)
+    return lambda generator: CoFInAl(config, generator)
+
+
+def test_it_learns_what_the_mean_clip_shows(twin):
+    shown = torch.randn(len(twin), 1, 16, generator=torch.Generator().manual_seed(0))
+    easy = dataclasses.replace(twin, features=twin.features + shown, scores=shown[:, 0, 0].double())
+    (result,) = fit(build_for(easy), easy, [0], Schedule(epochs=40))
+    train, test = easy.rows("train"), easy.rows("test")
+    assert spearman(result.predictions[-1, train, 0], easy.scores[train]) > 0.75
+    assert spearman(result.predictions[-1, test, 0], easy.scores[test]) > 0.5
+    assert result.losses["total"][-1] < result.losses["total"][0]
+    assert result.predictions.shape == (40, len(easy), 2) and np.isfinite(result.predictions).all()
+
+
+def test_the_same_seed_repeats_to_the_last_bit_whatever_ran_before(twin):
+    schedule = Schedule(epochs=3)
+    both = fit(build_for(twin), twin, [4, 5], schedule)
+    torch.randn(17)  # the global stream moves on
+    (alone,) = fit(build_for(twin), twin, [5], schedule)
+    assert np.array_equal(both[1].predictions, alone.predictions)
+    assert np.array_equal(both[1].validation_srcc, alone.validation_srcc)
+    assert not np.array_equal(both[0].predictions, alone.predictions)
+
+
+def test_training_leaves_the_callers_random_stream_and_threads_alone(twin):
+    torch.manual_seed(1)
+    wanted, threads = torch.rand(3), torch.get_num_threads()
+    torch.manual_seed(1)
+    fit(build_for(twin), twin, [0], Schedule(epochs=1))
+    assert torch.equal(torch.rand(3), wanted) and torch.get_num_threads() == threads
+
+
+def test_test_scores_and_features_never_reach_the_training(twin):
+    features, scores = twin.features.clone(), twin.scores.clone()
+    features[~twin.is_train] *= -3
+    scores[~twin.is_train] = 1e6
+    changed = dataclasses.replace(twin, features=features, scores=scores)
+    one, other = (fit(build_for(twin), data, [0], Schedule(epochs=2))[0] for data in (twin, changed))
+    train = twin.rows("train")
+    assert np.array_equal(one.predictions[:, train], other.predictions[:, train])
+    assert np.array_equal(one.validation_srcc, other.validation_srcc)
+
+
+def test_held_out_routines_never_train_the_model_that_chooses_the_epoch(twin):
+    train = twin.rows("train").tolist()
+    seen = []
+
+    def spy(generator):
+        model = build_for(twin)(generator)
+        seen.append(set())
+        model.register_forward_pre_hook(
+            lambda module, inputs: seen[-1].update(inputs[0][:, 0, 0].tolist()) if module.training else None
+        )
+        return model
+
+    whole = dataclasses.replace(twin, crop=None)
+    fit(spy, whole, [0], Schedule(epochs=2))
+    firsts = set(twin.features[train, 0, 0].tolist())
+    assert seen[1] == firsts  # the reported model sees every training routine, and no other
+    assert len(seen[0]) == 48 and seen[0] < firsts  # the other one four fifths of them
+
+
+def test_crops_start_anywhere_the_last_start_included():
+    features = torch.arange(7.0).repeat(2, 1)[..., None]  # clip number as its feature
+    lengths = torch.tensor([7, 3])
+    draw = torch.Generator().manual_seed(0)
+    starts = set()
+    for _ in range(200):
+        clips, n = _crop(features, lengths, torch.tensor([0, 1]), 5, draw)
+        assert n.tolist() == [5, 3] and clips.shape == (2, 5, 1)
+        assert (clips[0].diff(dim=0) == 1).all() and clips[1, 0, 0] == 0
+        starts.add(int(clips[0, 0, 0]))
+    assert starts == {0, 1, 2}
+
+
+def test_predictions_come_in_the_datas_order_whatever_the_lengths(twin):
+    model = build_for(twin)(torch.Generator().manual_seed(0)).eval()
+    scores = predict(model, [(torch.arange(len(twin)), twin.features, twin.lengths)], len(twin))
+    with torch.no_grad():
+        one = model(twin.features[7:8], twin.lengths[7:8])
+    assert scores[7, 0] == pytest.approx(float(one["score_soft"]), rel=1e-5)
+    assert np.allclose(embed(model, twin)[7], one["embedding"][0], atol=1e-5)
+
+
+def test_the_schedule_is_the_papers_cosine():
+    schedule = Schedule()
+    assert schedule.lr_at(0) == 0.01 and schedule.lr_at(199) == pytest.approx(0.0001)
+    assert schedule.lr_at(100) == pytest.approx(0.00505, rel=0.02)
+
+
+def test_divergence_and_too_few_routines_are_named(twin):
+    with pytest.raises(CofinalError, match="training diverged: the loss of seed 3 is"):
+        fit(build_for(twin), twin, [3], Schedule(epochs=20, lr=1e6))
+    few = load("twin/ball", feature_dim=8, n_train=4)
+    with pytest.raises(CofinalError, match="4 training routines are too few"):
+        fit(build_for(few), few, [0], Schedule(epochs=1))
