@@ -42,8 +42,8 @@ def train(
         target=dataset,
         seeds=tuple(range(seeds)),
         epochs=epochs,
-        options=_assignments(option),
-        twin=_assignments(twin),
+        options=assignments(option),
+        twin=assignments(twin),
         device=device,
     )
     record = run(spec, out, folder=folder, command=shlex.join(["cofinal", *sys.argv[1:]]), progress=True)
@@ -63,7 +63,7 @@ def _cell(metric: dict) -> str:
     return f"{metric['mean']:.3f}{interval}"
 
 
-def _assignments(given: list[str] | None) -> dict:
+def assignments(given: list[str] | None) -> dict:
     """["n_grades=7", "without=TFM"] -> {"n_grades": 7, "without": "TFM"}."""
     chosen = {}
     for item in given or []:
@@ -123,7 +123,7 @@ def simulate(
     targets = [f"twin/{t.split('/')[1]}" for t in OFFICIAL if t.startswith(f"{dataset}/")]
     if not targets:
         raise CofinalError(f"unknown data set {dataset!r}; expected rg or fisv")
-    write_official([load(target, seed=seed, **_assignments(knob)) for target in targets], out)
+    write_official([load(target, seed=seed, **assignments(knob)) for target in targets], out)
     typer.echo(f"twin of {dataset}: {out}")
 
 

@@ -5,21 +5,21 @@ from torch import Tensor
 
 
 def existing_clips(features: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
-    """Cut a padded batch to its longest routine and zero what padding is left.
+    """Cut a padded batch to its longest routine, and make what padding is left harmless.
 
     Args:
         features: (B, C, D_C), anything at all (NaN too) after each routine's last clip.
         lengths: (B,), how many clips each routine has, at least 1.
 
     Returns:
-        features (B, C', D_C), C' the longest routine, zero where no clip is, and mask (B, C'), true where one is.
+        features (B, C', D_C), C' the longest routine, finite where no clip is, and mask (B, C'), true where one is.
 
-    Cutting makes the result independent of how far the batch was padded, to the last bit; zeroing matters
-    because NaN times an attention weight of 0 is NaN.
+    Cutting makes a result independent of how far the batch was padded, to the last bit. A weight of 0 then removes
+    any finite padding, but 0 times NaN is NaN: only such padding is worth the copy that zeroing costs.
     """
     longest = int(lengths.max())
     features = features[:, :longest]
     mask = torch.arange(longest, device=features.device) < lengths[:, None]  # (B, C')
-    if not bool(mask.all()):
+    if not bool(mask.all()) and not bool(features.sum().isfinite()):
         features = features.masked_fill(~mask.unsqueeze(-1), 0.0)
     return features, mask
