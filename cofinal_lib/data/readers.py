@@ -43,12 +43,7 @@ def read_labels(train: Path, test: Path) -> pd.DataFrame:
     rows, seen = [], {}
     columns = None
     for split, path in (("train", Path(train)), ("test", Path(test))):
-        try:
-            lines = path.read_text(encoding="utf-8").splitlines()
-        except FileNotFoundError:
-            raise CofinalError(f"{path} is missing: expected the {split} routines' names and scores") from None
-        except UnicodeDecodeError:
-            raise CofinalError(f"{path} is not text: expected one routine a line, its name and its scores") from None
+        lines = _lines(path, f"the {split} routines, one a line: name and scores")
         for number, line in enumerate(lines, start=1):
             fields, where = line.split(), f"{path}, line {number}"
             if not fields or (number == 1 and not any(_is_number(f) for f in fields)):
@@ -70,6 +65,15 @@ def read_labels(train: Path, test: Path) -> pd.DataFrame:
     if not rows:
         raise CofinalError(f"{train} and {test} hold no routines")
     return pd.DataFrame(rows, columns=["video", "split", *columns[1:]])
+
+
+def _lines(path: Path, expected: str) -> list[str]:
+    try:
+        return path.read_text(encoding="utf-8").splitlines()
+    except FileNotFoundError:
+        raise CofinalError(f"{path} is missing: expected {expected}") from None
+    except UnicodeDecodeError:
+        raise CofinalError(f"{path} is not text: expected {expected}") from None
 
 
 def _is_number(field: str) -> bool:
@@ -226,13 +230,7 @@ def read_uiprmd(folder: Path) -> FeatureSet:
 def _read_csv(path: Path, columns: int) -> np.ndarray:
     """Read numbers, (rows, columns) float64; an error names the row."""
     rows = []
-    try:
-        lines = path.read_text(encoding="utf-8").splitlines()
-    except FileNotFoundError:
-        raise CofinalError(f"{path} is missing") from None
-    except UnicodeDecodeError:
-        raise CofinalError(f"{path} is not text; expected {columns} numbers a row") from None
-    for number, line in enumerate(lines, start=1):
+    for number, line in enumerate(_lines(path, f"{columns} numbers a row"), start=1):
         fields = line.split(",")
         if len(fields) != columns:
             raise CofinalError(f"{path}, row {number}: expected {columns} numbers, found {len(fields)}")

@@ -143,6 +143,12 @@ def test_a_faulty_label_line_is_named(rg, fault):
         readers.read_official(rg, "rg/ball")
 
 
+def test_a_label_file_that_is_no_text_is_named(fisv):
+    (fisv / "test.txt").write_bytes(b"2 20.5 \xff\xfe 0\n")
+    with pytest.raises(CofinalError, match="test.txt is not text: expected the test routines"):
+        readers.read_official(fisv, "fisv/tes")
+
+
 def test_a_damaged_first_line_is_no_header(fisv):
     (fisv / "train.txt").write_text("1 28.7l 29.36 1\n3 28.79 27.89 1\n")
     with pytest.raises(CofinalError, match="line 1: tes of video 1 is '28.7l'"):
