@@ -142,11 +142,17 @@ def doctor():
 def main():
     """Run the command line; what a reader can mend is one line on stderr and exit code 2."""
     try:
-        app()
+        code = app(standalone_mode=False)
     except CofinalError as error:
-        sys.exit(_complain(str(error)))
+        code = _complain(str(error))
     except OSError as error:
-        sys.exit(_complain(f"{error.filename or 'file system'}: {error.strerror or error}"))
+        code = _complain(f"{error.filename or 'file system'}: {error.strerror or error}")
+    except Exception as error:
+        if not hasattr(error, "format_message"):  # not the parser's word on an option, but a fault of ours
+            raise
+        message = error.format_message()  # empty where the help was shown instead
+        code = _complain(f"{message.rstrip('.')}; see cofinal --help") if message else 2
+    sys.exit(code)
 
 
 def _complain(message: str) -> int:

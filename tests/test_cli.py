@@ -62,6 +62,9 @@ FAULTS = {
         ["train", "--dataset", "twin/ball", "--out", "x", "--option", "grades=4"],
         "unknown option grades",
     ),
+    "no seeds": (["train", "--dataset", "twin/ball", "--out", "x", "--seeds", "0"], "'--seeds'"),
+    "no number": (["train", "--dataset", "twin/ball", "--out", "x", "--epochs", "many"], "'--epochs'"),
+    "no such flag": (["train", "--dataset", "twin/ball", "--out", "x", "--grades", "4"], "--grades"),
     "no value": (
         ["train", "--dataset", "twin/ball", "--out", "x", "--option", "grades"],
         "expected NAME=VALUE",
