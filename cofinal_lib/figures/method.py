@@ -472,7 +472,7 @@ REFERENCE_COLUMNS = {
         "target",
         "seeds",
         "epochs",
-        "options",
+        "grades × sub-grades",
         "data digest",
         "commit",
         "device",
@@ -485,7 +485,7 @@ def reference_table(records: list[dict], kind: str = "results") -> pd.DataFrame:
     """Table of the reference runs: "results", SRCC by choice of epoch and decoding, or their "provenance"."""
     rows = []
     for r in records:
-        p, options, target = r.get("provenance", {}), r["spec"].get("options") or {}, r["spec"]["target"]
+        p, config, target = r.get("provenance", {}), r.get("config", {}), r["spec"]["target"]
         ridge, paper = _ridge(r), printed_srcc(target)
         row = {
             "run": r["run_id"],
@@ -495,7 +495,7 @@ def reference_table(records: list[dict], kind: str = "results") -> pd.DataFrame:
             "printed (Table 1)": "" if paper is None else f"{paper:.3f}",
             "seeds": len(r["spec"]["seeds"]),
             "epochs": r["spec"]["epochs"],
-            "options": ", ".join(f"{k}={v}" for k, v in options.items()) or "none",
+            "grades × sub-grades": f"{config.get('n_grades')} × {config.get('n_subgrades')}",
             "data digest": str(p.get("data_digest", ""))[:8],
             "commit": str(p.get("commit") or "")[:8],
             "device": p.get("device", ""),
