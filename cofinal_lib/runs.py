@@ -31,7 +31,7 @@ SELECTIONS = {
     "best_on_test": "best SRCC on the test routines: what the released code reports; optimistic",
 }
 # What the paper's Sec. 4.1 sets by data set. UI-PRMD is not in the paper: its sizes fit clips of 40 numbers; its
-# grades, sub-grades and sharpness come from seven-fold cross-validation inside the training movements (SRCC 0.91).
+# grades, sub-grades and sharpness were chosen inside the training movements, see results/reference/README.md.
 DEFAULTS = {
     "rg": {"dropout": 0.3},
     "fisv": {"dropout": 0.7},
