@@ -145,6 +145,8 @@ def main():
         code = app(standalone_mode=False)
     except CofinalError as error:
         code = _complain(str(error))
+    except typer.Abort:  # Ctrl-C, as older Typers tell it; newer ones return 130 themselves
+        code = 130
     except OSError as error:
         code = _complain(f"{error.filename or 'file system'}: {error.strerror or error}")
     except Exception as error:

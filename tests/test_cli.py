@@ -1,6 +1,7 @@
 """The command line as a reader meets it: one line and exit code 2 where something can be mended."""
 
 import os
+import signal
 import subprocess
 import sys
 
@@ -96,6 +97,24 @@ def test_no_network_is_one_line(tmp_path):
     )
     last = result.stderr.strip().splitlines()[-1]
     assert result.returncode == 2 and last.startswith("cofinal: cannot download") and "Traceback" not in result.stderr
+
+
+def test_an_interrupted_training_leaves_nothing(tmp_path):
+    arguments = ["train", "--dataset", "twin/ball", "--seeds", "1", "--epochs", "100000", "--out", str(tmp_path)]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "cofinal_lib.cli", *arguments, "--twin", "feature_dim=16"],
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    shown = ""
+    while "training" not in shown:  # the progress bar: training has begun
+        shown += process.stderr.read(1)
+        assert process.poll() is None, shown
+    os.killpg(process.pid, signal.SIGINT)  # as a terminal's Ctrl-C
+    stderr = process.communicate(timeout=60)[1]
+    assert process.returncode == 130 and "Traceback" not in stderr
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_doctor_says_what_is_there():
