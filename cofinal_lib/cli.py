@@ -23,11 +23,14 @@ def train(
     dataset: Annotated[str, typer.Option(help="Target, such as uiprmd/deep-squat, fisv/pcs, rg/ball or twin/ball.")],
     out: Annotated[Path, typer.Option(help="The run's folder appears below this one.")],
     seeds: Annotated[int, typer.Option(min=1, help="How many seeds: 0, 1, 2...")] = 10,
+    method: Annotated[
+        str, typer.Option(help="cofinal, cofinal-released, gdlt, hgcn, action-net, ms-lstm or c3d-svr.")
+    ] = "cofinal",
     epochs: Annotated[int, typer.Option(min=1)] = 200,
     folder: Folder = None,
     option: Annotated[
         list[str] | None,
-        typer.Option(help="A reading that differs, NAME=VALUE of CoFInAlConfig; may be repeated."),
+        typer.Option(help="An option of the method's Config, NAME=VALUE, such as n_grades=7; may be repeated."),
     ] = None,
     twin: Annotated[
         list[str] | None,
@@ -35,18 +38,25 @@ def train(
     ] = None,
     device: Annotated[str, typer.Option(help="cpu or cuda.")] = "cpu",
 ):
-    """Train CoFInAl as printed and write its run folder."""
+    """Train a method and write its run folder."""
+    from cofinal_lib.report import unavailable
     from cofinal_lib.runs import RunSpec, run
 
     spec = RunSpec(
         target=dataset,
+        method=method,
         seeds=tuple(range(seeds)),
         epochs=epochs,
         options=assignments(option),
         twin=assignments(twin),
         device=device,
     )
-    record = run(spec, out, folder=folder, command=shlex.join(["cofinal", *sys.argv[1:]]), progress=True)
+    if why_not := unavailable():
+        typer.echo(f"cofinal: {why_not}", err=True)
+    command = shlex.join(["cofinal", *sys.argv[1:]])
+    record = run(spec, out, folder=folder, command=command, progress=True, report=not why_not)
+    for note in record.record["notes"]:
+        typer.echo(note)
     typer.echo(f"{dataset}: test SRCC over {seeds} seed{'s' * (seeds > 1)} (95 % interval over seeds)")
     for selection in record.record["selections"]:
         cells = [_cell(record.metric(selection=selection, decoding=d)) for d in ("soft", "hard")]

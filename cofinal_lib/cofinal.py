@@ -1,16 +1,18 @@
 """CoFInAl as the paper prints it: Eq. 2 to 6. Where the text leaves a choice, an option of CoFInAlConfig names it."""
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import cross_entropy
+from torch.nn.functional import cross_entropy, l1_loss
 
 from cofinal_lib.errors import CofinalError
 from cofinal_lib.fine_scoring import FineGrainedScoring, dot_regression_loss
 from cofinal_lib.grade_parsing import GradeParsing, graph_regulariser
 from cofinal_lib.grading import GradeScale
 from cofinal_lib.temporal_fusion import SegmentAverages, TemporalFusion
+from cofinal_lib.triplet import hard_triplet_loss, own_prototype
 
 ABLATIONS = ("", "L_R", "TFM", "GPM", "FGS")
 
@@ -28,7 +30,9 @@ class CoFInAlConfig:
         sharpness: the factor on the cosines when sub-grades are decoded softly (ours).
         score_unit: what L_S counts errors in: "grade" (S_C, ours: the unit of L_C), "range" (high - low, nearest the
             released code) or "point".
-        regulariser: reading of Eq. 8, see `graph_regulariser`.
+        regulariser: reading of Eq. 8, see `graph_regulariser`; "triplet" is the released code's loss in its place, on
+            the coarse features: a grade's answers to all routines belong together.
+        fine_loss: "dot_regression" (Eq. 15), or "l1", the released code's: the mean distance of coordinates.
         without: one arm of Table 3: "L_R", "TFM", "GPM" or "FGS"; "" for the whole method.
     """
 
@@ -47,11 +51,18 @@ class CoFInAlConfig:
     sharpness: float = 10.0
     score_unit: str = "grade"
     regulariser: str = "row_shares"
+    fine_loss: str = "dot_regression"
     without: str = ""
 
     def __post_init__(self):
         if self.without not in ABLATIONS:
             raise CofinalError(f"CoFInAlConfig: without is {self.without!r}; it can be one of {ABLATIONS[1:]}")
+        if self.fine_loss not in ("dot_regression", "l1"):
+            raise CofinalError(f"CoFInAlConfig: fine_loss is {self.fine_loss!r}; expected dot_regression or l1")
+        if self.regulariser not in ("row_shares", "softmax", "triplet"):
+            raise CofinalError(
+                f"CoFInAlConfig: regulariser is {self.regulariser!r}; expected row_shares, softmax or triplet"
+            )
         if self.score_unit not in ("grade", "range", "point"):
             raise CofinalError(f"CoFInAlConfig: score_unit is {self.score_unit!r}; expected grade, range or point")
         for name in ("n_grades", "n_subgrades"):
@@ -71,6 +82,14 @@ class CoFInAl(nn.Module):
         config: sizes and readings.
         generator: draws the ETF; the other parameters come from torch's global generator, as in every nn.Module.
     """
+
+    Config = CoFInAlConfig
+    # Sec. 4.1. UI-PRMD is not in the paper: its sizes fit clips of 40 numbers; its grades, sub-grades and sharpness
+    # were chosen inside the training movements, see results/reference/README.md.
+    BY_DATASET: ClassVar = {
+        "fisv": {"dropout": 0.7},
+        "uiprmd": {"procedure_dim": 64, "score_dim": 32, "n_grades": 10, "n_subgrades": 5, "sharpness": 3.0},
+    }
 
     def __init__(self, config: CoFInAlConfig, generator: torch.Generator | None = None):
         super().__init__()
@@ -149,10 +168,14 @@ class CoFInAl(nn.Module):
         L = {"L_S": error.square().mean() / 2, "L_C": cross_entropy(out["grade_logits"], grade)}
         if c.without == "FGS":
             L["L_F"] = cross_entropy(out["subgrade_logits"], subgrade)
+        elif c.fine_loss == "l1":
+            L["L_F"] = l1_loss(out["embedding"], self.fgs.etf[:, subgrade].T)
         else:
             L["L_F"] = dot_regression_loss(out["cosines"], subgrade)
         if c.without in ("GPM", "L_R"):
             L["L_R"] = torch.zeros((), device=scores.device)
+        elif c.regulariser == "triplet":
+            L["L_R"] = hard_triplet_loss(out["coarse"].flatten(0, 1), own_prototype(out["coarse"]), margin=1.0)
         else:
             L["L_R"] = graph_regulariser(self.gpm.prototypes, c.regulariser)
         L["total"] = L["L_S"] + c.weight_c * L["L_C"] + c.weight_f * L["L_F"] + c.weight_r * L["L_R"]
@@ -193,8 +216,8 @@ def count_macs(model: nn.Module, n_clips: int, feature_dim: int) -> int:
     from torch.utils.flop_counter import FlopCounterMode
 
     was_training = model.training
-    model.eval()
-    with torch.no_grad(), FlopCounterMode(display=False) as counter:
+    model.eval()  # with gradients: without them torch's transformer takes fused paths that its counter does not see
+    with FlopCounterMode(display=False) as counter:
         model(torch.zeros(1, n_clips, feature_dim), torch.tensor([n_clips]))
     model.train(was_training)
     return counter.get_total_flops() // 2

@@ -23,3 +23,15 @@ def existing_clips(features: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
     if not bool(mask.all()) and not bool(features.sum().isfinite()):
         features = features.masked_fill(~mask.unsqueeze(-1), 0.0)
     return features, mask
+
+
+def fixed_clips(features: Tensor, lengths: Tensor, n: int) -> Tensor:
+    """Exactly n clips of each routine: the middle n of a longer one, a shorter one followed by zeros.
+
+    features (B, C, D_C), padded with anything, and lengths (B,); returns (B, n, D_C).
+    """
+    start = (lengths - n).clamp(min=0) // 2
+    clip = start[:, None] + torch.arange(n, device=features.device)  # (B, n)
+    exists = clip < lengths[:, None]
+    index = clip.clamp(max=features.shape[1] - 1).unsqueeze(-1).expand(-1, -1, features.shape[-1])
+    return features.gather(1, index).masked_fill(~exists.unsqueeze(-1), 0.0)

@@ -9,7 +9,7 @@ import shutil
 import subprocess
 import tempfile
 import time
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields, replace
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
@@ -18,11 +18,12 @@ import numpy as np
 import torch
 
 from cofinal_lib.baselines import ridge_on_mean_clip
-from cofinal_lib.cofinal import CoFInAl, CoFInAlConfig
 from cofinal_lib.data import load
 from cofinal_lib.data.features import FeatureSet
 from cofinal_lib.errors import CofinalError
 from cofinal_lib.metrics import mean_interval, relative_l2, spearman
+from cofinal_lib.report import execute
+from cofinal_lib.rivals import METHODS
 from cofinal_lib.train import DECODINGS, Schedule, SeedResult, embed, fit
 
 SELECTIONS = {
@@ -30,20 +31,8 @@ SELECTIONS = {
     "validation": "best SRCC on held-out training routines, of a model trained without them",
     "best_on_test": "best SRCC on the test routines: what the released code reports; optimistic",
 }
-# What the paper's Sec. 4.1 sets by data set. UI-PRMD is not in the paper: its sizes fit clips of 40 numbers; its
-# grades, sub-grades and sharpness were chosen inside the training movements, see results/reference/README.md.
-DEFAULTS = {
-    "rg": {"dropout": 0.3},
-    "fisv": {"dropout": 0.7},
-    "uiprmd": {
-        "dropout": 0.3,
-        "procedure_dim": 64,
-        "score_dim": 32,
-        "n_grades": 10,
-        "n_subgrades": 5,
-        "sharpness": 3.0,
-    },
-}
+# The scores that count as 1 where a method wants them normalised: caps no official score passes.
+SCORE_CAPS = {"rg": 25.0, "fisv/tes": 45.0, "fisv/pcs": 40.0, "uiprmd": 1.0}
 
 
 @dataclass(frozen=True)
@@ -52,10 +41,10 @@ class RunSpec:
 
     Attributes:
         target: one of `data.TARGETS`.
-        method: "cofinal", the method as printed.
+        method: one of `rivals.METHODS`; "cofinal" is the method as printed.
         seeds: one training each.
         epochs: passes over the training routines.
-        options: fields of CoFInAlConfig that differ from the paper's, such as {"n_grades": 7}.
+        options: fields of the method's Config that differ from its authors', such as {"n_grades": 7}.
         twin: knobs of `data.twin.simulate`, for a twin target.
         device: "cpu" or "cuda".
     """
@@ -69,30 +58,62 @@ class RunSpec:
     device: str = "cpu"
 
     def __post_init__(self):
-        if self.method != "cofinal":
-            raise CofinalError(f"unknown method {self.method!r}; expected cofinal")
+        if self.method not in METHODS:
+            raise CofinalError(f"unknown method {self.method!r}; expected one of {', '.join(METHODS)}")
         if not self.seeds or self.epochs < 1:
             raise CofinalError(f"a run needs a seed and an epoch; got {len(self.seeds)} and {self.epochs}")
-        unknown = set(self.options) - {f.name for f in fields(CoFInAlConfig)}
+        Config = METHODS[self.method].Config
+        names = [f.name for f in fields(Config)]
+        unknown = set(self.options) - set(names)
         if unknown:
-            names = ", ".join(f.name for f in fields(CoFInAlConfig))
-            raise CofinalError(f"unknown option {', '.join(sorted(unknown))}; CoFInAlConfig has {names}")
+            raise CofinalError(f"unknown option {', '.join(sorted(unknown))}; {Config.__name__} has {', '.join(names)}")
         if self.device not in ("cpu", "cuda") or (self.device == "cuda" and not torch.cuda.is_available()):
             raise CofinalError(f"device {self.device!r} is not here; expected cpu or, with a GPU, cuda")
 
-    def config(self, data: FeatureSet) -> CoFInAlConfig:
-        """The model's sizes: the paper's, this data set's, this spec's; grades span the training scores."""
-        dataset, name = self.target.split("/")
-        if dataset == "twin":
-            dataset = "fisv" if name in ("tes", "pcs") else "rg"
+    @classmethod
+    def from_dict(cls, given: dict) -> "RunSpec":
+        """The spec that `record.json` or a notebook's parameters hold; an unknown name is an error."""
+        unknown = set(given) - {f.name for f in fields(cls)}
+        if unknown or "target" not in given:
+            names = ", ".join(f.name for f in fields(cls))
+            what = f"unknown {', '.join(sorted(unknown))}" if unknown else "no target"
+            raise CofinalError(f"a run's spec: {what}; it has {names}")
+        return cls(**given | {"seeds": tuple(given.get("seeds", cls.seeds))})
+
+    def config(self, data: FeatureSet):
+        """The method's sizes and options: what the data dictate, its authors' by data set, this spec's."""
+        method = METHODS[self.method]
         train = data.scores[data.rows("train")]
-        chosen = {"feature_dim": data.feature_dim, "low": float(train.min()), "high": float(train.max())}
-        return CoFInAlConfig(**(chosen | DEFAULTS[dataset] | self.options))
+        dictated = {
+            "feature_dim": data.feature_dim,
+            "n_clips": data.crop or int(data.lengths.max()),
+            "low": float(train.min()),
+            "high": float(train.max()),
+            "score_cap": SCORE_CAPS.get(self._official, SCORE_CAPS.get(self._dataset)),
+        }
+        names = {f.name for f in fields(method.Config)}
+        chosen = {name: value for name, value in dictated.items() if name in names}
+        return method.Config(**(chosen | getattr(method, "BY_DATASET", {}).get(self._dataset, {}) | self.options))
+
+    @property
+    def schedule(self) -> Schedule:
+        """How the method's authors train it, for this spec's epochs."""
+        return replace(getattr(METHODS[self.method], "schedule", Schedule()), epochs=self.epochs)
+
+    @property
+    def _official(self) -> str:
+        """The target, or the official one that a twin is the twin of."""
+        dataset, name = self.target.split("/")
+        return self.target if dataset != "twin" else f"{'fisv' if name in ('tes', 'pcs') else 'rg'}/{name}"
+
+    @property
+    def _dataset(self) -> str:
+        return self._official.split("/")[0]
 
 
 @dataclass(frozen=True)
 class RunRecord:
-    """A finished run on disk: `record.json` (spec, provenance, metrics) and `arrays.npz`.
+    """A finished run on disk: `record.json` (spec, provenance, metrics), `arrays.npz` and, on request, `run.ipynb`.
 
     arrays (S seeds, E epochs, N routines): predictions (S, E, N, 2) soft and hard, in points; scores, is_train,
     lengths (N,); ids (N,); validation_srcc (S, E); loss/<name> (S, E); embedding (S, N, D_S) after the last epoch.
@@ -131,13 +152,22 @@ class RunRecord:
         return self.record["metrics"][split][measure][selection][decoding]
 
 
-def run(spec: RunSpec, out: Path, folder: Path | None = None, command: str = "", progress: bool = False) -> RunRecord:
+def run(
+    spec: RunSpec,
+    out: Path,
+    folder: Path | None = None,
+    command: str = "",
+    progress: bool = False,
+    report: bool = False,
+) -> RunRecord:
     """Run an experiment, or read it where `out` holds it already.
 
     Args:
         out: the run's folder appears below it, named by its run id.
         folder: a reader's own features, see `data.load`.
         command: what the reader typed, for the record.
+        progress: show a bar on stderr.
+        report: put the executed notebook book/experiments/run.ipynb beside the record, see `report.execute`.
 
     The run id hashes whatever could change the numbers: spec, data, library, versions, device.
     """
@@ -153,23 +183,25 @@ def run(spec: RunSpec, out: Path, folder: Path | None = None, command: str = "",
     key = hashlib.sha256(json.dumps(circumstances, sort_keys=True).encode()).hexdigest()[:16]
     run_id = f"{spec.target.replace('/', '-')}-{spec.method}-{key}"
     if (out / run_id).exists():
+        if report and not (out / run_id / "run.ipynb").exists():
+            execute(out / run_id)
         return RunRecord.read(out / run_id)
     _writable(out)
 
     started, commit = time.perf_counter(), _commit()
-    config, schedule = spec.config(data), Schedule(epochs=spec.epochs)
+    method, config = METHODS[spec.method], spec.config(data)
     results = fit(
-        partial(CoFInAl, config),
+        partial(method, config),
         data,
         spec.seeds,
-        schedule,
+        spec.schedule,
         device=spec.device,
         jobs=os.cpu_count(),
         progress=progress,
     )
-    record, arrays = _summarise(data, config, results)
+    record, arrays = _summarise(data, results)
     for result in results:
-        arrays.setdefault("embedding", []).append(embed(result.model, data))
+        arrays.setdefault("embedding", []).append(embed(result.model, data, spec.device))
     arrays["embedding"] = np.stack(arrays["embedding"])  # (S, N, D_S)
     provenance = circumstances | {
         "source": data.source,
@@ -184,15 +216,18 @@ def run(spec: RunSpec, out: Path, folder: Path | None = None, command: str = "",
         "run_id": run_id,
         "spec": asdict(spec),
         "config": asdict(config),
+        "schedule": asdict(spec.schedule),
+        "notes": method.notes(data) if hasattr(method, "notes") else [],
         "provenance": provenance,
     } | record
-    return _publish(out, run_id, record, arrays)
+    return _publish(out, run_id, record, arrays, report)
 
 
-def _summarise(data: FeatureSet, config: CoFInAlConfig, results: list[SeedResult]) -> tuple[dict, dict]:
+def _summarise(data: FeatureSet, results: list[SeedResult]) -> tuple[dict, dict]:
     """Metrics of every split, measure, selection and decoding; and the arrays they come from."""
     scores = data.scores.numpy()
     rows = {split: data.rows(split).numpy() for split in ("train", "test")}
+    low, high = scores[rows["train"]].min(), scores[rows["train"]].max()
     epochs = {selection: [] for selection in SELECTIONS}
     for result in results:
         test_srcc = [spearman(p[rows["test"], 0], scores[rows["test"]]) for p in result.predictions]
@@ -207,7 +242,7 @@ def _summarise(data: FeatureSet, config: CoFInAlConfig, results: list[SeedResult
             if measure == "srcc":
                 per_seed.append(spearman(predicted, scores[rows[split]]))
             else:
-                per_seed.append(relative_l2(predicted, scores[rows[split]], config.low, config.high))
+                per_seed.append(relative_l2(predicted, scores[rows[split]], low, high))
         return _interval(per_seed, correlations=measure == "srcc")
 
     metrics = {
@@ -258,23 +293,31 @@ def _interval(per_seed: list[float], correlations: bool) -> dict:
     }
 
 
-def _publish(out: Path, run_id: str, record: dict, arrays: dict) -> RunRecord:
+def _publish(out: Path, run_id: str, record: dict, arrays: dict, report: bool) -> RunRecord:
     """Write aside, then rename: a reader never sees half a run."""
-    aside = Path(tempfile.mkdtemp(prefix=".unfinished-", dir=out))
+    aside, home, complaint = Path(tempfile.mkdtemp(prefix=".unfinished-", dir=out)), out / run_id, None
+    folder = aside / run_id
     try:
-        (aside / "record.json").write_text(json.dumps(record, indent=1, allow_nan=False) + "\n")
-        np.savez_compressed(aside / "arrays.npz", **arrays)
-        aside.chmod(0o755)
+        folder.mkdir()
+        (folder / "record.json").write_text(json.dumps(record, indent=1, allow_nan=False) + "\n")
+        np.savez_compressed(folder / "arrays.npz", **arrays)
+        if report:
+            try:
+                execute(folder, home=home)
+            except CofinalError as error:
+                complaint = error
         try:
-            aside.rename(out / run_id)
+            folder.rename(home)
         except OSError:
-            if not (out / run_id / "record.json").exists():  # else the same run, finished meanwhile elsewhere
+            if not (home / "record.json").exists():  # else the same run, finished meanwhile elsewhere
                 raise
     except OSError as error:
-        raise CofinalError(f"cannot write {out / run_id}: {error.strerror}; nothing was kept of this run") from error
+        raise CofinalError(f"cannot write {home}: {error.strerror}; nothing was kept of this run") from error
     finally:
         shutil.rmtree(aside, ignore_errors=True)
-    return RunRecord.read(out / run_id)
+    if complaint:
+        raise CofinalError(f"{complaint}; the run itself is kept")
+    return RunRecord.read(home)
 
 
 def _writable(out: Path) -> None:
@@ -292,7 +335,7 @@ def library_digest() -> str:
     root = Path(__file__).parent
     for path in sorted(root.rglob("*.py")) + sorted(root.rglob("*.csv")):
         name = path.relative_to(root).as_posix()
-        if not name.startswith(("figures", "paper/", "cli.py", "doctor.py", "collapse.py")):
+        if not name.startswith(("figures", "paper/", "cli.py", "doctor.py", "collapse.py", "report.py")):
             sha.update(name.encode() + path.read_bytes())
     return sha.hexdigest()
 

@@ -30,7 +30,7 @@ def test_a_run_from_the_command_line(tmp_path):
     first = cofinal(*arguments)
     assert first.returncode == 0, first.stderr
     (folder,) = tmp_path.iterdir()
-    assert {p.name for p in folder.iterdir()} == {"record.json", "arrays.npz"}
+    assert {p.name for p in folder.iterdir()} == {"record.json", "arrays.npz", "run.ipynb"}
     assert "ridge" in first.stdout and str(folder) in first.stdout
     assert cofinal(*arguments).stdout == first.stdout
 

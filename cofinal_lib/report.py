@@ -1,0 +1,90 @@
+"""A run's report: the notebook book/experiments/run.ipynb, executed on a finished run and kept in its folder."""
+
+import logging
+import os
+import warnings
+from importlib.util import find_spec
+from pathlib import Path
+
+from cofinal_lib.errors import CofinalError
+
+NOTEBOOK = Path(__file__).parents[1] / "book" / "experiments" / "run.ipynb"
+
+
+def unavailable(notebook: Path = NOTEBOOK) -> str | None:
+    """Say in a sentence why no report can be made here; None where one can."""
+    absent = [name for name in ("papermill", "ipykernel") if find_spec(name) is None]
+    if absent:
+        return f"no report without {' and '.join(absent)}; pip install 'cofinal-book[book]' brings what is missing"
+    if not Path(notebook).is_file():
+        return f"no report without {notebook}, which comes with the repository and not with the installed library"
+    return None
+
+
+def execute(record_folder: Path, notebook: Path = NOTEBOOK, home: Path | None = None) -> None:
+    """Execute the report of a finished run and write `run.ipynb` into its folder, whole or not at all.
+
+    Nothing is trained: the notebook is told the run's id and reads its record.
+
+    Args:
+        record_folder: a finished run's folder, which holds record.json and arrays.npz.
+        notebook: its parameters are spec (as record.json has it), out (the folder's parent) and run_id.
+        home: where the folder will lie, if it is still to be renamed: what the report and errors name.
+
+    Raises:
+        CofinalError: no report can be made here, or a cell failed. Then `run.failed.ipynb` in the folder shows where,
+            and an earlier `run.ipynb` stays as it was.
+    """
+    from cofinal_lib.runs import RunRecord
+
+    if reason := unavailable(notebook):
+        raise CofinalError(reason)
+    folder = Path(record_folder)
+    record = RunRecord.read(folder)
+    where = folder if folder.name else folder.absolute()  # a relative path stays relative in what the report shows
+    home = home or where
+    parameters = {"spec": record.record["spec"], "out": str(where.parent), "run_id": where.name}
+    aside, failed = folder / f".unfinished-{os.getpid()}.ipynb", folder / "run.failed.ipynb"
+    try:
+        if complaint := _papermill(notebook, aside, parameters, str(home.parent)):
+            aside.replace(failed)
+            raise CofinalError(f"the report of {home} failed: {complaint}; see {home / failed.name}")
+        aside.replace(folder / "run.ipynb")
+        failed.unlink(missing_ok=True)
+    except OSError as error:
+        raise CofinalError(f"cannot write the report of {folder}: {error.strerror or error}") from error
+    finally:
+        aside.unlink(missing_ok=True)
+
+
+def _papermill(notebook: Path, output: Path, parameters: dict, home: str) -> str | None:
+    """Execute `notebook` into `output`, which exists afterwards and names `home`; the error in one line, or None."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of nbformat and others, on import too: nothing a reader can mend
+        import nbformat
+        import papermill
+        from jupyter_client.kernelspec import NoSuchKernel
+
+        logging.getLogger("papermill").setLevel(logging.ERROR)
+        complaint = None
+        try:
+            papermill.execute_notebook(
+                notebook,
+                output,
+                parameters=parameters,
+                kernel_name="python3",
+                progress_bar=False,
+                extra_arguments=["--log-level=ERROR"],  # the kernel's own warnings would reach the terminal
+            )
+        except papermill.PapermillExecutionError as error:
+            complaint = f"cell {error.exec_count}: {error.ename}: {error.evalue}"
+        except (NoSuchKernel, RuntimeError) as error:  # no kernel, or one that did not start or died
+            complaint = f"the kernel: {error}"
+        executed = nbformat.read(output if output.exists() else notebook, as_version=4)
+        executed.metadata.setdefault("papermill", {}).update(input_path=Path(notebook).name, output_path="run.ipynb")
+        executed.metadata["papermill"]["parameters"] = parameters | {"out": home}
+        for cell in executed.cells:
+            if "injected-parameters" in cell.metadata.get("tags", []):
+                cell.source = cell.source.replace(parameters["out"], home)
+        nbformat.write(executed, output)  # the paths of this machine are nobody else's business
+    return complaint and " ".join(complaint.split())
