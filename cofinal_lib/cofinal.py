@@ -213,11 +213,13 @@ def count_macs(model: nn.Module, n_clips: int, feature_dim: int) -> int:
 
     Table 2's "FLOPs" are multiply-accumulates (see the audit of the released models).
     """
+    from torch.nn.attention import SDPBackend, sdpa_kernel
     from torch.utils.flop_counter import FlopCounterMode
 
     was_training = model.training
-    model.eval()  # with gradients: without them torch's transformer takes fused paths that its counter does not see
-    with FlopCounterMode(display=False) as counter:
+    model.eval()
+    # torch's counter does not see into fused transformer layers, which need gradients off, nor into fused attention
+    with sdpa_kernel(SDPBackend.MATH), FlopCounterMode(display=False) as counter:
         model(torch.zeros(1, n_clips, feature_dim), torch.tensor([n_clips]))
     model.train(was_training)
     return counter.get_total_flops() // 2

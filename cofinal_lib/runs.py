@@ -10,7 +10,7 @@ import subprocess
 import tempfile
 import time
 from dataclasses import asdict, dataclass, field, fields, replace
-from functools import partial
+from functools import cache, partial
 from importlib.metadata import version
 from pathlib import Path
 
@@ -329,6 +329,7 @@ def _writable(out: Path) -> None:
         raise CofinalError(f"cannot write into {out}: {error.strerror}; choose another folder") from error
 
 
+@cache
 def library_digest() -> str:
     """SHA-256 of the library's sources: a changed library is another run. What only shows results is left out."""
     sha = hashlib.sha256()

@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -56,6 +56,16 @@ class FeatureSet:
         for clips, length in zip(self.features.numpy(), self.lengths.tolist(), strict=True):
             sha.update(clips[:length].tobytes())
         return sha.hexdigest()
+
+    def pooled(self, k: int) -> "FeatureSet":
+        """The same routines, each k consecutive clips averaged into one, the last ones as many as are left."""
+        N, C, D = self.features.shape
+        n = -(-C // k)
+        grouped = torch.nn.functional.pad(self.features, (0, 0, 0, n * k - C)).view(N, n, k, D)
+        exists = (torch.arange(n * k) < self.lengths[:, None]).view(N, n, k)
+        means = grouped.sum(2) / exists.sum(2).clamp(min=1).unsqueeze(-1)  # (N, n, D)
+        crop = self.crop and -(-self.crop // k)
+        return replace(self, features=means, lengths=-(-self.lengths // k), crop=crop)
 
     def rows(self, split: str) -> Tensor:
         """Indices of the "train" or "test" routines, in file order."""

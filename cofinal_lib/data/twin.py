@@ -115,6 +115,7 @@ def simulate(
     domain_shift: float = 0.0,
     judge_noise: float = 0.3,
     n_procedures: int = 5,
+    pool: int = 1,
 ) -> FeatureSet:
     """Simulate a target's twin, by the story at the top of this file; training routines come first.
 
@@ -126,6 +127,7 @@ def simulate(
         domain_shift: size of the test venues' own look, in standard deviations between routines.
         judge_noise: standard deviation of a panel's error, in those of what the panel judges.
         n_procedures: P, 1 to 20.
+        pool: how many consecutive clips are averaged into one, see `FeatureSet.pooled`.
 
     Returns:
         a FeatureSet with source "twin" and qualities (N, P): standard normal, lowered by slips.
@@ -147,6 +149,7 @@ def simulate(
         ("domain_shift", domain_shift, Real, 0, 1000),
         ("judge_noise", judge_noise, Real, 0, 1000),
         ("n_procedures", n_procedures, Integral, 1, 20),
+        ("pool", pool, Integral, 1, facts["clips"][0]),
     ):
         if not isinstance(value, kind) or not low <= value <= high:
             number = "whole number" if kind is Integral else "number"
@@ -163,7 +166,7 @@ def simulate(
         drawn.append((len(clips), quality, error))
     lengths, qualities, errors = (np.array(column) for column in zip(*drawn, strict=True))
     points = _points(facts, qualities, errors, judge_noise)
-    return FeatureSet(
+    data = FeatureSet(
         target=target,
         source="twin",
         ids=tuple(f"{name}_{i + 1:04d}" for i in numbers),
@@ -174,6 +177,7 @@ def simulate(
         crop=facts["crop"],
         qualities=torch.from_numpy(qualities),
     )
+    return data.pooled(pool) if pool > 1 else data
 
 
 def oracle(data: FeatureSet) -> np.ndarray:

@@ -180,3 +180,13 @@ def test_unknown_targets_are_named():
     data = simulate("twin/ball", feature_dim=8, n_train=10)
     with pytest.raises(CofinalError, match="rg/ball has no oracle"):
         oracle(replace(data, target="rg/ball", source="official", qualities=None))
+
+
+def test_pooling_averages_consecutive_clips():
+    fine, coarse = (simulate("twin/ball", feature_dim=8, n_train=5, pool=pool) for pool in (1, 4))
+    for i, n in enumerate(fine.lengths.tolist()):
+        groups = [fine.features[i, s : min(s + 4, n)].mean(0) for s in range(0, n, 4)]
+        assert coarse.lengths[i] == len(groups)
+        assert torch.allclose(coarse.features[i, : len(groups)], torch.stack(groups), atol=1e-6)
+        assert not coarse.features[i, len(groups) :].any()
+    assert coarse.crop == fine.crop // 4 and torch.equal(coarse.scores, fine.scores)
