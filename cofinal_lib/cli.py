@@ -1,4 +1,4 @@
-"""The command line: `cofinal doctor | data | train`. Torch and friends are imported by the commands that need them."""
+"""The command line: `cofinal doctor | data | train | score`. Each command imports what it needs, torch late."""
 
 import shlex
 import sys
@@ -64,6 +64,39 @@ def train(
     ridge = record.record["baselines"]["ridge_on_mean_clip"]
     typer.echo(f"  {'ridge, mean clip':<19} {ridge['test']['srcc']:.3f}")
     typer.echo(f"{record.folder}")
+
+
+@app.command()
+def score(
+    checkpoint: Annotated[Path, typer.Option(help="A state dict as the authors release it, such as Ball_best.pkl.")],
+    dataset: Annotated[str, typer.Option(help="Target, such as rg/ball or fisv/pcs.")],
+    method: Annotated[str, typer.Option(help="Whose checkpoint: cofinal-released, gdlt or hgcn.")] = "cofinal-released",
+    folder: Folder = None,
+    out: Annotated[Path | None, typer.Option(help="A CSV file for each routine's prediction.")] = None,
+    option: Annotated[
+        list[str] | None,
+        typer.Option(help="What the checkpoint's shapes do not show, NAME=VALUE, such as activation=3."),
+    ] = None,
+):
+    """Score a data set's routines with a released checkpoint."""
+    from cofinal_lib.checkpoint import released_model, score
+    from cofinal_lib.data import load
+    from cofinal_lib.metrics import bootstrap_interval, spearman
+    from cofinal_lib.runs import RunSpec
+
+    spec = RunSpec(dataset, method=method, options=assignments(option))
+    options = {"score_cap": spec.score_cap} | spec.authors_options | spec.options
+    frame = score(released_model(method, checkpoint, **options), load(dataset, folder=folder))
+    if out is not None:
+        aside = out.with_name(f".{out.name}.unfinished")
+        frame.to_csv(aside, index=False)
+        aside.replace(out)
+    for split, rows in frame.groupby("split", sort=False):
+        low, high = bootstrap_interval(rows["predicted"], rows["score"], seed=0)
+        srcc = spearman(rows["predicted"], rows["score"])
+        typer.echo(
+            f"{dataset}, {len(rows)} {split} routines: SRCC {srcc:.3f} [{low:.3f}, {high:.3f}] (bootstrap, 95 %)"
+        )
 
 
 def _cell(metric: dict) -> str:

@@ -89,16 +89,27 @@ class RunSpec:
             "n_clips": data.crop or int(data.lengths.max()),
             "low": float(train.min()),
             "high": float(train.max()),
-            "score_cap": SCORE_CAPS.get(self._official, SCORE_CAPS.get(self._dataset)),
+            "score_cap": self.score_cap,
         }
         names = {f.name for f in fields(method.Config)}
         chosen = {name: value for name, value in dictated.items() if name in names}
-        return method.Config(**(chosen | getattr(method, "BY_DATASET", {}).get(self._dataset, {}) | self.options))
+        return method.Config(**(chosen | self.authors_options | self.options))
+
+    @property
+    def authors_options(self) -> dict:
+        """What the method's authors set for this data set and target."""
+        by_dataset = getattr(METHODS[self.method], "BY_DATASET", {})
+        return by_dataset.get(self._dataset, {}) | by_dataset.get(self._official, {})
 
     @property
     def schedule(self) -> Schedule:
         """How the method's authors train it, for this spec's epochs."""
         return replace(getattr(METHODS[self.method], "schedule", Schedule()), epochs=self.epochs)
+
+    @property
+    def score_cap(self) -> float:
+        """The score that counts as 1 where a method wants scores normalised, in points."""
+        return SCORE_CAPS.get(self._official, SCORE_CAPS.get(self._dataset))
 
     @property
     def _official(self) -> str:

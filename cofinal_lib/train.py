@@ -223,6 +223,12 @@ def predict(model: nn.Module, batches, n: int) -> np.ndarray:
     return scores
 
 
+def predict_all(model: nn.Module, data: FeatureSet) -> np.ndarray:
+    """Soft and hard scores of every routine, (N, 2), in points."""
+    batches = _batches_by_length(data.features, data.lengths, torch.arange(len(data)))
+    return predict(model, batches, len(data))
+
+
 @torch.no_grad()
 def embed(model: nn.Module, data: FeatureSet, device: str = "cpu") -> np.ndarray:
     """Each routine's "embedding", (N, D), of a model that lies on `device`."""

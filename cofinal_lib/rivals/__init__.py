@@ -4,7 +4,7 @@ A method is an nn.Module class; `fit`, `run` and the command line ask nothing mo
 
     Config          a frozen dataclass of sizes and options. Of its fields, those named feature_dim, n_clips, low, high
                     and score_cap are filled from the data.
-    BY_DATASET      optional: {"fisv": {...}}, what its authors set by data set.
+    BY_DATASET      optional: {"fisv": {...}, "rg/clubs": {...}}, what its authors set by data set and target.
     schedule        optional: a `train.Schedule`, how its authors train it; the default is the paper's.
     __init__        (config, generator): the generator draws what stays fixed.
     forward         (features (B, C, D_C), lengths (B,)) -> dict with "score" (B,) in points (or "score_soft" and

@@ -72,7 +72,12 @@ class ReleasedCoFInAl(GDLT):
     """GDLT's body with two Likert heads and a fine head read against a 100 x 100 ETF."""
 
     Config = ReleasedCoFInAlConfig
-    BY_DATASET: ClassVar = {"fisv": {"alpha": 0.5, "activation": 3}}  # its 448 wide, 7-headed variant cannot run
+    BY_DATASET: ClassVar = {  # the released scripts; their Ribbon and Fis-V variants cannot run
+        "fisv": {"alpha": 0.5, "activation": 3},
+        "rg/clubs": {"activation": 3},
+        "rg/hoop": {"align": 2},
+        "rg/ribbon": {"activation": 3},
+    }
 
     def __init__(self, config: ReleasedCoFInAlConfig, generator: torch.Generator | None = None):
         super().__init__(config, generator)

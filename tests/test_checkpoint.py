@@ -1,0 +1,89 @@
+"""Released checkpoints: read without executing anything, refused in one line where they don't fit."""
+
+import sys
+
+import pandas as pd
+import pytest
+import torch
+
+from cofinal_lib import checkpoint, cli
+from cofinal_lib.data import load
+from cofinal_lib.errors import CofinalError
+from cofinal_lib.rivals import GDLT, ReleasedCoFInAl
+
+
+@pytest.fixture(scope="module")
+def twin():
+    return load("twin/ball", feature_dim=16, n_train=8)
+
+
+def released(Method, **sizes) -> dict[str, torch.Tensor]:
+    """A state dict as the authors' code writes it: the projections are convolutions."""
+    torch.manual_seed(0)
+    state = Method(Method.Config(**sizes), torch.Generator().manual_seed(0)).state_dict()
+    return {k: v.unsqueeze(-1) if k in ("in_proj.0.weight", "in_proj.3.weight") else v for k, v in state.items()}
+
+
+@pytest.fixture
+def file(tmp_path):
+    torch.save(released(ReleasedCoFInAl, feature_dim=16, hidden_dim=16), tmp_path / "Ball_best.pkl")
+    return tmp_path / "Ball_best.pkl"
+
+
+def test_a_checkpoint_scores_each_routine_as_a_batch_of_its_own(file, twin):
+    model = checkpoint.released_model("cofinal-released", file, score_cap=25.0)
+    frame = checkpoint.score(model, twin)
+    assert list(frame["video"]) == list(twin.ids) and (frame["split"] == "train").sum() == 8
+    for i in (0, 20):
+        n = int(twin.lengths[i])
+        alone = model(twin.features[i : i + 1, :n], torch.tensor([n]))["score"].item()
+        assert frame["predicted"][i] == pytest.approx(alone, abs=1e-4)
+
+
+class Harm:
+    def __reduce__(self):
+        return (open, ("harm.txt", "w"))
+
+
+def test_nothing_in_a_checkpoint_is_executed(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    torch.save({"weight": Harm()}, "bad.pkl")
+    with pytest.raises(CofinalError, match="bad.pkl was not loaded"):
+        checkpoint.read_state_dict("bad.pkl")
+    assert not (tmp_path / "harm.txt").exists()
+
+
+def test_faulty_checkpoints_are_named(tmp_path, file):
+    with pytest.raises(CofinalError, match="nowhere.pkl is missing"):
+        checkpoint.read_state_dict(tmp_path / "nowhere.pkl")
+    (tmp_path / "half.pkl").write_bytes(file.read_bytes()[:2000])
+    with pytest.raises(CofinalError, match="cut short"):
+        checkpoint.read_state_dict(tmp_path / "half.pkl")
+    torch.save([1, 2], tmp_path / "list.pkl")
+    with pytest.raises(CofinalError, match="no state dict"):
+        checkpoint.read_state_dict(tmp_path / "list.pkl")
+    with pytest.raises(CofinalError, match="no checkpoint of hgcn: it has no scene_gen"):
+        checkpoint.released_model("hgcn", file)
+    torch.save(released(GDLT, feature_dim=16, hidden_dim=16), tmp_path / "gdlt.pkl")
+    with pytest.raises(CofinalError, match="does not fit cofinal-released.*regressor_revert"):
+        checkpoint.released_model("cofinal-released", tmp_path / "gdlt.pkl")
+    with pytest.raises(CofinalError, match="no released checkpoint of 'c3d-svr'"):
+        checkpoint.released_model("c3d-svr", file)
+
+
+def test_another_width_of_features_is_an_error(file):
+    model = checkpoint.released_model("cofinal-released", file)
+    with pytest.raises(CofinalError, match="features of 8, the checkpoint reads 16"):
+        checkpoint.score(model, load("twin/ball", feature_dim=8, n_train=4))
+
+
+def test_the_command_writes_every_prediction(tmp_path, monkeypatch, capsys):
+    torch.save(released(ReleasedCoFInAl, hidden_dim=16), tmp_path / "Ball_best.pkl")
+    arguments = ["--checkpoint", tmp_path / "Ball_best.pkl", "--dataset", "twin/ball", "--out", tmp_path / "p.csv"]
+    monkeypatch.setattr(sys, "argv", ["cofinal", "score", *map(str, arguments)])
+    with pytest.raises(SystemExit) as exit:
+        cli.main()
+    assert not exit.value.code
+    assert "twin/ball, 50 test routines: SRCC" in capsys.readouterr().out
+    frame = pd.read_csv(tmp_path / "p.csv")
+    assert len(frame) == 250 and frame["predicted"].between(-25, 50).all()
