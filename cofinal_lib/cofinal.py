@@ -1,5 +1,6 @@
 """CoFInAl as the paper prints it: Eq. 2 to 6. Where the text leaves a choice, an option of CoFInAlConfig names it."""
 
+import copy
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -149,12 +150,22 @@ class CoFInAl(nn.Module):
         }
         return {name: value for name, value in out.items() if value is not None}
 
-    def loss(self, out: dict[str, Tensor], scores: Tensor) -> dict[str, Tensor]:
+    stacks = True  # forward and loss are one batched expression: `fit` may train many seeds at once
+
+    def targets(self, scores: Tensor) -> dict[str, Tensor]:
+        """The grade and sub-grade (B,) of scores (B,) in points; those outside [low, high] count as the nearest end."""
+        grade, subgrade = self.config.scale.decompose(scores.cpu(), clip=True)
+        return {
+            name: torch.as_tensor(i, device=scores.device) for name, i in (("grade", grade), ("subgrade", subgrade))
+        }
+
+    def loss(self, out: dict[str, Tensor], scores: Tensor, targets: dict | None = None) -> dict[str, Tensor]:
         """The objective of Eq. 2 on a batch's outputs.
 
         Args:
             out: what `forward` returned.
-            scores: (B,), in points; those outside [low, high] are graded as the nearest end.
+            scores: (B,), in points.
+            targets: `targets(scores)`, where it is known already.
 
         Returns:
             the scalars L_S (Eq. 1), L_C (cross-entropy), L_F (Eq. 15), L_R (Eq. 8) and their weighted sum "total".
@@ -162,7 +173,8 @@ class CoFInAl(nn.Module):
         L_S takes the soft prediction: the arg max of Eq. 6 has no gradient.
         """
         c = self.config
-        grade, subgrade = (torch.as_tensor(i, device=scores.device) for i in c.scale.decompose(scores.cpu(), clip=True))
+        targets = self.targets(scores) if targets is None else targets
+        grade, subgrade = targets["grade"], targets["subgrade"]
         unit = {"grade": c.scale.grade_length, "range": c.high - c.low, "point": 1.0}[c.score_unit]
         error = (out["score_soft"] - scores) / unit
         L = {"L_S": error.square().mean() / 2, "L_C": cross_entropy(out["grade_logits"], grade)}
@@ -216,10 +228,8 @@ def count_macs(model: nn.Module, n_clips: int, feature_dim: int) -> int:
     from torch.nn.attention import SDPBackend, sdpa_kernel
     from torch.utils.flop_counter import FlopCounterMode
 
-    was_training = model.training
-    model.eval()
-    # torch's counter does not see into fused transformer layers, which need gradients off, nor into fused attention
-    with sdpa_kernel(SDPBackend.MATH), FlopCounterMode(display=False) as counter:
-        model(torch.zeros(1, n_clips, feature_dim), torch.tensor([n_clips]))
-    model.train(was_training)
+    # Torch's counter sees into no fused layer: gradients, plain attention and double precision keep it from fusing.
+    model = copy.deepcopy(model).double().eval()
+    with torch.enable_grad(), sdpa_kernel(SDPBackend.MATH), FlopCounterMode(display=False) as counter:
+        model(torch.zeros(1, n_clips, feature_dim, dtype=torch.float64), torch.tensor([n_clips]))
     return counter.get_total_flops() // 2

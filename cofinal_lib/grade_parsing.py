@@ -66,12 +66,16 @@ def graph_regulariser(prototypes: Tensor, form: str = "row_shares") -> Tensor:
     angle = (unit @ unit.T).clamp(-1 + 1e-6, 1 - 1e-6).arccos()  # (G, G)
     i = torch.arange(G, device=prototypes.device)
     distance = (i[:, None] - i).abs().to(prototypes.dtype)  # D of Eq. 8
-    others = i[:, None] != i
-    angle = angle[others].view(G, G - 1)  # the diagonal, 0 against 0, left out
-    distance = distance[others].view(G, G - 1)
+    angle, distance = _off_diagonal(angle), _off_diagonal(distance)  # (G, G - 1): a grade against itself says nothing
     if form == "row_shares":
         T = distance / distance.sum(1, keepdim=True)
         P = angle / angle.sum(1, keepdim=True)
         return (T * (T / P).log()).sum(1).mean()
     log_T, log_P = (-distance).log_softmax(1), (-angle).log_softmax(1)
     return (log_T.exp() * (log_T - log_P)).sum(1).mean()
+
+
+def _off_diagonal(x: Tensor) -> Tensor:
+    """(G, G) -> (G, G - 1), each row without its diagonal entry."""
+    G = len(x)
+    return x.flatten()[1:].view(G - 1, G + 1)[:, :-1].reshape(G, G - 1)

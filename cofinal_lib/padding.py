@@ -9,7 +9,8 @@ def existing_clips(features: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
 
     Args:
         features: (B, C, D_C), anything at all (NaN too) after each routine's last clip.
-        lengths: (B,), how many clips each routine has, at least 1.
+        lengths: (B,), how many clips each routine has, at least 1; or the mask itself, (B, C), where features are
+            finite everywhere: then there is nothing to do.
 
     Returns:
         features (B, C', D_C), C' the longest routine, finite where no clip is, and mask (B, C'), true where one is.
@@ -17,6 +18,8 @@ def existing_clips(features: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
     Cutting makes a result independent of how far the batch was padded, to the last bit. A weight of 0 then removes
     any finite padding, but 0 times NaN is NaN: only such padding is worth the copy that zeroing costs.
     """
+    if lengths.dtype == torch.bool:
+        return features, lengths
     longest = int(lengths.max())
     features = features[:, :longest]
     mask = torch.arange(longest, device=features.device) < lengths[:, None]  # (B, C')

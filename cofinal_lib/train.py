@@ -1,9 +1,11 @@
 """Training: SGD with a cosine schedule (Sec. 4.1), many seeds, every epoch's predictions kept."""
 
+import copy
 import math
 from collections.abc import Callable, Iterable
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from itertools import chain
 
 import numpy as np
 import torch
@@ -41,6 +43,13 @@ class Schedule:
     weight_decay: float = 0.01
     holdout: float = 0.2
 
+    def __post_init__(self):
+        if self.optimiser not in ("sgd", "adam") or self.decay not in ("cosine", "steps", "none"):
+            raise CofinalError(
+                f"Schedule: optimiser {self.optimiser!r} with decay {self.decay!r}; "
+                "expected sgd or adam, and cosine, steps or none"
+            )
+
     def lr_at(self, epoch: int) -> float:
         """Learning rate of an epoch, counted from 0."""
         if self.decay == "none":
@@ -77,6 +86,7 @@ def fit(
     device: str = "cpu",
     jobs: int = 1,
     progress: bool = False,
+    stack: int | None = None,
 ) -> list[SeedResult]:
     """Train one model per seed on the training routines, predicting every routine after each epoch.
 
@@ -86,46 +96,271 @@ def fit(
         seeds: one training each: initialisation, order of routines, crops, dropout and held-out routines.
         jobs: trainings at a time, each in a process and on one core of its own (CPU only).
         progress: show a bar on stderr.
+        stack: how many seeds train as one batched computation, if the method `stacks`; by default all on a GPU and
+            where batches are small, one where a single seed already keeps a core busy. A GPU without the memory for
+            as many takes half of them, and so on.
 
     Each seed trains twice: on all training routines, and on those left when `holdout` of them are held out, to
-    choose an epoch without the test set. On a CPU a seed gives the same numbers, to the last bit, whatever the
-    other seeds and the number of jobs.
+    choose an epoch without the test set. On a CPU the same call gives the same numbers to the last bit, whatever the
+    number of jobs; a seed's numbers depend on the other seeds by rounding, and not at all where stack is 1.
     """
     seeds = list(seeds)
+    size = stack or _stack_size(build, data, schedule, device, len(seeds))
+    groups = [seeds[i : i + size] for i in range(0, len(seeds), size)]
     # The features go as a NumPy array: joblib hands it to its processes as one shared file.
     light, features = replace(data, features=torch.empty(0)), data.features.numpy()
     trainings = [
-        delayed(_train_once)(build, light, features, schedule, device, seed, hold_out)
-        for seed in seeds
+        delayed(_train)(build, light, features, schedule, device, group, hold_out)
+        for group in groups
         for hold_out in (True, False)
     ]
     parallel = Parallel(n_jobs=1 if device == "cuda" else jobs, return_as="generator", mmap_mode="c")
     bar = tqdm(parallel(trainings), total=len(trainings), unit="training", disable=not progress)
     finished = list(bar)
-    return [
-        SeedResult(seed, *whole, validation_srcc)
-        for seed, validation_srcc, whole in zip(seeds, finished[::2], finished[1::2], strict=True)
-    ]
+    held_out, whole = chain(*finished[::2]), chain(*finished[1::2])
+    return [SeedResult(seed, *of_all, *of_some) for seed, of_all, of_some in zip(seeds, whole, held_out, strict=True)]
 
 
-def _train_once(build, data, features, schedule, device, seed, hold_out):
-    """One training: the held-out routines' SRCC (E,), or the model, its losses and its predictions."""
+def _stack_size(build, data, schedule, device, n_seeds: int) -> int:
+    """All seeds at once where launching operations costs more than computing them; else one by one."""
+    model = _build(build, 0)[0]
+    batch_bytes = schedule.batch_size * (data.crop or data.features.shape[1]) * data.feature_dim * 4
+    return n_seeds if getattr(model, "stacks", False) and (device == "cuda" or batch_bytes <= 2**20) else 1
+
+
+def _build(build, seed: int, device: str = "cpu") -> tuple[nn.Module, Tensor]:
+    """A seed's model, and the state of the random stream, behind its initialisation, that dropout draws from."""
+    with torch.random.fork_rng(devices=[]):
+        torch.default_generator.manual_seed(seed)
+        model = build(torch.Generator().manual_seed(seed)).to(device)
+        return model, torch.get_rng_state()
+
+
+def _train(build, data, features, schedule, device, seeds, hold_out) -> list[tuple]:
+    """One training of some seeds: held-out SRCC ((E,),), or (model, losses, predictions), for each seed."""
     data = replace(data, features=torch.from_numpy(features))
-    features, lengths, scores = (t.to(device) for t in (data.features, data.lengths, data.scores.float()))
+    group = (build, data, schedule, device)
+    try:
+        with _one_thread():
+            return _train_group(*group, seeds, hold_out)
+    except torch.cuda.OutOfMemoryError:
+        if len(seeds) == 1:
+            raise CofinalError(f"the GPU has no memory for one seed on {data.target}; take a smaller method") from None
+    torch.cuda.empty_cache()
+    half = len(seeds) // 2
+    return [result for some in (seeds[:half], seeds[half:]) for result in _train_group(*group, some, hold_out)]
+
+
+def _train_group(build, data, schedule, device, seeds, hold_out):
+    learner = (_Stacked if len(seeds) > 1 else _Single)(build, data, schedule, device, seeds)
     train = data.rows("train")
-    rows = _held_out(train, schedule.holdout, seed) if hold_out else torch.arange(len(data))
-    batches = _batches_by_length(features, lengths, rows)
-    kept = train[~torch.isin(train, rows)] if hold_out else train
-    epochs = _epochs(kept, build, features, lengths, scores, data.crop, schedule, seed, device)
-    predictions, losses = [], {}
-    with _one_thread():
-        for model, loss in epochs:
-            predictions.append(predict(model, batches, len(data)))
-            for name, value in loss.items():
-                losses.setdefault(name, []).append(value)
+    kept = train.expand(len(seeds), -1)  # (S, n)
+    predicted = torch.arange(len(data)).expand(len(seeds), -1)  # (S, n'): whom the model predicts after each epoch
     if hold_out:
-        return np.array([spearman(p[rows, 0], data.scores[rows]) for p in predictions])
-    return model.eval(), {name: np.array(values) for name, values in losses.items()}, np.stack(predictions)
+        predicted = torch.stack([_held_out(train, schedule.holdout, seed) for seed in seeds])
+        kept = torch.stack([train[~torch.isin(train, held)] for held in predicted])
+    draws = [torch.Generator().manual_seed(seed) for seed in seeds]  # order and crops
+    losses, predictions = {}, []
+    for epoch in range(1 if learner.solves else schedule.epochs):
+        for name, means in learner.epoch(kept, draws).items():  # (S,)
+            losses.setdefault(name, []).append(means)
+            if not np.isfinite(means).all():
+                seed = seeds[int(np.argmin(np.isfinite(means)))]
+                raise CofinalError(
+                    f"training diverged: the loss {name} of seed {seed} is not finite in epoch {epoch}; "
+                    "lower the learning rate or check the features' scale"
+                )
+        predictions.append(learner.predict(predicted))
+    predictions = np.stack(predictions, axis=1)  # (S, E, n', 2)
+    if hold_out:
+        true = data.scores[predicted]  # (S, n')
+        return [(np.array([spearman(p[:, 0], y) for p in ps]),) for ps, y in zip(predictions, true, strict=True)]
+    models, losses = learner.models(), {name: np.stack(means, axis=1) for name, means in losses.items()}  # (S, E)
+    return [(models[s], {n: v[s] for n, v in losses.items()}, predictions[s]) for s in range(len(seeds))]
+
+
+def _order(kept: Tensor, lengths: Tensor, schedule: Schedule, crop: int | None, draws: list):
+    """An epoch's batches of one seed each: [(routines (S, B), first clips (S, B))], drawn from each seed's stream."""
+    orders = torch.stack(
+        [rows[torch.randperm(len(rows), generator=draw)] for rows, draw in zip(kept, draws, strict=True)]
+    )
+    plan = []
+    for batch in orders.split(schedule.batch_size, dim=1):  # (S, B)
+        uniform = (
+            torch.stack([torch.rand(batch.shape[1], generator=draw) for draw in draws]) if crop else torch.zeros(1)
+        )
+        room = lengths[batch] - crop + 1 if crop else torch.ones(1)  # the last start included
+        plan.append((batch, (uniform * room.clamp(min=1)).long().expand(batch.shape)))
+    return plan
+
+
+class _Single:
+    """One seed, trained the plain way."""
+
+    def __init__(self, build, data, schedule, device, seeds):
+        self.model, self.stream = _build(build, seeds[0], device)
+        self.solves = hasattr(self.model, "solve")
+        self.data, self.schedule, self.device, self.seed = data, schedule, device, seeds[0]
+        self.features, self.lengths = data.features.to(device), data.lengths.to(device)
+        self.scores, self.batches = data.scores.to(self.features), None
+        if not self.solves:
+            self.optimiser, self.falling = _optimiser(_groups(self.model, schedule), schedule)
+
+    def epoch(self, kept, draws) -> dict[str, np.ndarray]:
+        if self.solves:
+            loss = self.model.solve(self.features[kept[0]], self.lengths[kept[0]], self.scores[kept[0]])
+            return {name: np.array([value]) for name, value in loss.items()}
+        self.model.train()
+        totals, crop = {}, self.data.crop
+        plan = _order(kept, self.data.lengths, self.schedule, crop, draws)
+        with torch.random.fork_rng(devices=[] if self.device == "cpu" else None):
+            torch.set_rng_state(self.stream)
+            if self.device == "cuda":
+                torch.cuda.manual_seed(self.seed)
+            for batch, starts in plan:
+                loss = self._step(batch[0], starts[0], crop)
+                for name, value in loss.items():
+                    totals[name] = totals.get(name, 0) + value.detach()
+            self.stream = torch.get_rng_state()
+        self.falling.step()
+        return {name: np.array([float(value) / len(plan)]) for name, value in totals.items()}
+
+    def _step(self, batch, starts, crop):
+        clips, lengths = self.features[batch], self.lengths[batch]
+        if crop is not None:
+            rows = zip(batch.tolist(), starts.tolist(), strict=True)
+            clips, lengths = torch.stack([self.features[i, s : s + crop] for i, s in rows]), lengths.clamp(max=crop)
+        loss = self.model.loss(self.model(clips, lengths), self.scores[batch])
+        self.optimiser.zero_grad()
+        loss["total"].backward()
+        self.optimiser.step()
+        return loss
+
+    def predict(self, rows) -> np.ndarray:
+        if self.batches is None:
+            self.batches = _batches_by_length(self.features, self.lengths, rows[0])
+        return predict(self.model, self.batches, len(self.data))[None, rows[0]]
+
+    def models(self):
+        return [self.model.eval()]
+
+
+class _Stacked:
+    """Many seeds at once: parameters stacked, one batched forward and backward for all of them (torch.func)."""
+
+    solves = False
+
+    def __init__(self, build, data, schedule, device, seeds):
+        self.originals, self.streams = [], []
+        for seed in seeds:
+            model, state = _build(build, seed, device)
+            self.originals.append(model)
+            self.streams.append(torch.Generator().set_state(state))
+        self.data, self.schedule, self.device = data, schedule, device
+        self.features, self.lengths = data.features.to(device), data.lengths.to(device)
+        self.scores = data.scores.to(self.features)
+        self.targets = {k: v.to(device) for k, v in self.originals[0].targets(data.scores).items()}
+        params, self.buffers = torch.func.stack_module_state(self.originals)
+        self.params = {name: p.detach().requires_grad_() for name, p in params.items()}
+        self.optimiser, self.falling = _optimiser(list(self.params.values()), schedule)
+        self.template = _Objective(copy.deepcopy(self.originals[0]))
+        self.dropouts = {name: m for name, m in self.template.named_modules() if isinstance(m, _GivenDropout)}
+        self.shapes = {}
+
+    def epoch(self, kept, draws) -> dict[str, np.ndarray]:
+        self.template.train()
+        totals, plan = {}, _order(kept, self.data.lengths, self.schedule, self.data.crop, draws)
+        for batch, starts in plan:
+            loss = self._step(batch.to(self.device), starts.to(self.device))
+            for name, value in loss.items():
+                totals[name] = totals.get(name, 0) + value.detach()
+        self.falling.step()
+        return {name: (value / len(plan)).cpu().numpy() for name, value in totals.items()}
+
+    def _step(self, batch, starts):
+        C = self.data.crop or self.features.shape[1]
+        clip = starts[..., None] + torch.arange(C, device=self.device)  # (S, B, C)
+        mask = clip < self.lengths[batch][..., None]
+        row = batch[..., None] * self.features.shape[1] + clip.clamp(max=self.features.shape[1] - 1)
+        clips = self.features.flatten(0, 1)[row.flatten()].view(*row.shape, -1)  # (S, B, C, D_C)
+        targets = {name: value[batch] for name, value in self.targets.items()}
+        arguments = (clips, mask, self.scores[batch], targets)
+        masks = self._dropout_masks(arguments)
+        run = torch.func.vmap(lambda p, b, *given: torch.func.functional_call(self.template, (p, b), given))
+        prefixed = ({f"model.{k}": v for k, v in group.items()} for group in (self.params, self.buffers))
+        params, buffers = prefixed
+        loss = run(params, buffers | masks, *arguments)  # name -> (S,)
+        self.optimiser.zero_grad()
+        loss["total"].sum().backward()  # no seed's parameters touch another's loss
+        self.optimiser.step()
+        return loss
+
+    def _dropout_masks(self, arguments) -> dict[str, Tensor]:
+        """Each seed's dropout masks, drawn from its own stream as its nn.Dropout would: name -> (S, ...)."""
+        B = arguments[0].shape[1]
+        if B not in self.shapes:
+            with torch.no_grad():
+                first = [
+                    tree[0] if isinstance(tree, Tensor) else {k: v[0] for k, v in tree.items()} for tree in arguments
+                ]
+                self.template(*first)
+            self.shapes[B] = {name: (m.shape, 1 - m.p) for name, m in self.dropouts.items()}
+        dtype = self.features.dtype
+        drawn = [
+            {
+                f"{name}.mask": torch.empty(shape, dtype=dtype).bernoulli_(keep, generator=stream) / keep
+                for name, (shape, keep) in self.shapes[B].items()
+            }
+            for stream in self.streams
+        ]
+        return {name: torch.stack([masks[name] for masks in drawn]).to(self.device) for name in drawn[0]}
+
+    @torch.no_grad()
+    def predict(self, rows) -> np.ndarray:
+        self.template.eval()
+        model = self.template.model
+        run = torch.func.vmap(lambda p, b, *given: torch.func.functional_call(model, (p, b), given))
+        parts = []
+        for chunk in rows.to(self.device).split(60, dim=1):  # (S, n)
+            lengths = self.lengths[chunk]
+            C = int(lengths.max())
+            mask = torch.arange(C, device=self.device) < lengths[..., None]  # (S, n, C)
+            out = run(self.params, self.buffers, self.features[:, :C][chunk], mask)
+            parts.append(torch.stack([out[f"score_{decoding}"] for decoding in DECODINGS], dim=-1))
+        return torch.cat(parts, dim=1).float().cpu().numpy()
+
+    def models(self):
+        for s, model in enumerate(self.originals):
+            model.load_state_dict({k: v[s].detach() for k, v in (self.params | self.buffers).items()})
+        return [model.eval() for model in self.originals]
+
+
+class _Objective(nn.Module):
+    """A model and its loss as one module, its dropout masks given from outside."""
+
+    def __init__(self, model):
+        super().__init__()
+        self.model = model
+        for name, module in list(model.named_modules()):
+            if isinstance(module, nn.Dropout):
+                parent = model.get_submodule(name.rpartition(".")[0])
+                setattr(parent, name.rpartition(".")[2], _GivenDropout(module.p))
+
+    def forward(self, clips, mask, scores, targets):
+        return self.model.loss(self.model(clips, mask), scores, targets)
+
+
+class _GivenDropout(nn.Module):
+    """Dropout that multiplies by a mask it was given, and notes the shape it needs."""
+
+    def __init__(self, p):
+        super().__init__()
+        self.p, self.shape = p, None
+        self.register_buffer("mask", torch.ones(()))
+
+    def forward(self, x):
+        self.shape = x.shape
+        return x * self.mask if self.training else x
 
 
 @contextmanager
@@ -148,54 +383,19 @@ def _held_out(train: Tensor, share: float, seed: int) -> Tensor:
     return train[order[:n]].sort().values
 
 
-def _epochs(rows, build, features, lengths, scores, crop, schedule, seed, device):
-    """Train on `rows`; after each epoch yield (model, mean losses)."""
-    draw = torch.Generator().manual_seed(seed)  # order and crops
-    with torch.random.fork_rng(devices=[] if device == "cpu" else None):
-        torch.manual_seed(seed)  # initialisation and dropout: torch's modules draw them from the global stream
-        model = build(torch.Generator().manual_seed(seed)).to(device)
-        if hasattr(model, "solve"):
-            yield model, model.solve(features[rows], lengths[rows], scores[rows])
-            return
-        optimiser = _optimiser(model, schedule)
-        falling = torch.optim.lr_scheduler.LambdaLR(optimiser, lambda epoch: schedule.lr_at(epoch) / schedule.lr)
-        for epoch in range(schedule.epochs):
-            model.train()
-            totals, batches = {}, 0
-            for batch in rows[torch.randperm(len(rows), generator=draw)].split(schedule.batch_size):
-                clips, n_clips = _crop(features, lengths, batch, crop, draw)
-                loss = model.loss(model(clips, n_clips), scores[batch])
-                optimiser.zero_grad()
-                loss["total"].backward()
-                optimiser.step()
-                for name, value in loss.items():
-                    totals[name] = totals.get(name, 0) + value.detach()
-                batches += 1
-            means = {name: float(value) / batches for name, value in totals.items()}
-            if not math.isfinite(means["total"]):
-                raise CofinalError(
-                    f"training diverged: the loss of seed {seed} is {means['total']} in epoch {epoch}; "
-                    "lower the learning rate or check the features' scale"
-                )
-            yield model, means
-            falling.step()
+def _groups(model: nn.Module, schedule: Schedule):
+    return model.groups(schedule.lr) if hasattr(model, "groups") else list(model.parameters())
 
 
-def _optimiser(model: nn.Module, schedule: Schedule) -> torch.optim.Optimizer:
-    groups = model.groups(schedule.lr) if hasattr(model, "groups") else model.parameters()
+def _optimiser(groups, schedule: Schedule):
+    """The optimiser, and what lowers its learning rate after each epoch."""
     if schedule.optimiser == "adam":
-        return torch.optim.Adam(groups, schedule.lr, weight_decay=schedule.weight_decay, fused=True)
-    return torch.optim.SGD(groups, schedule.lr, schedule.momentum, weight_decay=schedule.weight_decay, fused=True)
-
-
-def _crop(features: Tensor, lengths: Tensor, batch: Tensor, crop: int | None, draw: torch.Generator):
-    """Cut each routine of a batch to `crop` consecutive clips from a random start, the last start included."""
-    n = lengths[batch]
-    if crop is None:
-        return features[batch], n
-    starts = (torch.rand(len(batch), generator=draw) * (n.cpu() - crop + 1).clamp(min=1)).long()
-    clips = torch.stack([features[i, s : s + crop] for i, s in zip(batch.tolist(), starts.tolist(), strict=True)])
-    return clips, n.clamp(max=crop)
+        optimiser = torch.optim.Adam(groups, schedule.lr, weight_decay=schedule.weight_decay, fused=True)
+    else:
+        optimiser = torch.optim.SGD(
+            groups, schedule.lr, schedule.momentum, weight_decay=schedule.weight_decay, fused=True
+        )
+    return optimiser, torch.optim.lr_scheduler.LambdaLR(optimiser, lambda e: schedule.lr_at(e) / schedule.lr)
 
 
 def _batches_by_length(features: Tensor, lengths: Tensor, rows: Tensor, size: int = 60):

@@ -10,7 +10,8 @@ from cofinal_lib.cofinal import CoFInAl, CoFInAlConfig
 from cofinal_lib.data import load
 from cofinal_lib.errors import CofinalError
 from cofinal_lib.metrics import spearman
-from cofinal_lib.train import Schedule, _crop, embed, fit, predict
+from cofinal_lib.rivals import GDLT
+from cofinal_lib.train import Schedule, _order, embed, fit, predict
 
 
 @pytest.fixture(scope="module")
@@ -38,9 +39,12 @@ def test_it_learns_what_the_mean_clip_shows(twin):
 
 def test_the_same_seed_repeats_to_the_last_bit_whatever_ran_before(twin):
     schedule = Schedule(epochs=3)
-    both = fit(build_for(twin), twin, [4, 5], schedule)
+    both = fit(build_for(twin), twin, [4, 5], schedule, stack=1)
     torch.randn(17)  # the global stream moves on
     (alone,) = fit(build_for(twin), twin, [5], schedule)
+    again = fit(build_for(twin), twin, [4, 5], schedule, stack=2, jobs=2)
+    stacked = fit(build_for(twin), twin, [4, 5], schedule, stack=2)
+    assert all(np.array_equal(a.predictions, b.predictions) for a, b in zip(stacked, again, strict=True))
     assert np.array_equal(both[1].predictions, alone.predictions)
     assert np.array_equal(both[1].validation_srcc, alone.validation_srcc)
     assert not np.array_equal(both[0].predictions, alone.predictions)
@@ -79,22 +83,59 @@ def test_held_out_routines_never_train_the_model_that_chooses_the_epoch(twin):
 
     whole = dataclasses.replace(twin, crop=None)
     fit(spy, whole, [0], Schedule(epochs=2))
+    seen = [some for some in seen if some]  # one more model is built and never trained, to see whether seeds stack
     firsts = set(twin.features[train, 0, 0].tolist())
     assert seen[1] == firsts  # the reported model sees every training routine, and no other
     assert len(seen[0]) == 48 and seen[0] < firsts  # the other one four fifths of them
 
 
 def test_crops_start_anywhere_the_last_start_included():
-    features = torch.arange(7.0).repeat(2, 1)[..., None]  # clip number as its feature
-    lengths = torch.tensor([7, 3])
-    draw = torch.Generator().manual_seed(0)
-    starts = set()
+    lengths, kept = torch.tensor([7, 3]), torch.tensor([[0, 1], [1, 0]])
+    draws = [torch.Generator().manual_seed(seed) for seed in (0, 1)]
+    starts = {0: set(), 1: set()}
     for _ in range(200):
-        clips, n = _crop(features, lengths, torch.tensor([0, 1]), 5, draw)
-        assert n.tolist() == [5, 3] and clips.shape == (2, 5, 1)
-        assert (clips[0].diff(dim=0) == 1).all() and clips[1, 0, 0] == 0
-        starts.add(int(clips[0, 0, 0]))
-    assert starts == {0, 1, 2}
+        for batch, first in _order(kept, lengths, Schedule(batch_size=1), 5, draws):
+            assert batch.shape == first.shape == (2, 1)
+            for routine, start in zip(batch.flatten().tolist(), first.flatten().tolist(), strict=True):
+                starts[routine].add(start)
+    assert starts == {0: {0, 1, 2}, 1: {0}}
+
+
+@pytest.mark.parametrize(
+    "options", [{}, {"without": "TFM"}, {"without": "GPM"}, {"without": "FGS"}, {"without": "L_R"}]
+)
+def test_seeds_trained_at_once_are_the_seeds_trained_alone(twin, options):
+    precise = dataclasses.replace(twin, features=twin.features.double())
+    build = build_for(precise, dropout=0.3, **options)
+    ways = [
+        fit(lambda generator: build(generator).double(), precise, [3, 4, 5], Schedule(epochs=20), stack=stack)
+        for stack in (1, 2, 3)
+    ]
+    for alone, *together in zip(*ways, strict=True):
+        for stacked in together:
+            assert alone.seed == stacked.seed
+            assert np.allclose(alone.predictions, stacked.predictions, atol=1e-4)
+            assert np.allclose(alone.validation_srcc, stacked.validation_srcc, atol=1e-4)
+            for name, values in alone.losses.items():
+                assert np.allclose(values, stacked.losses[name], atol=1e-4)
+            for one, other in zip(alone.model.parameters(), stacked.model.parameters(), strict=True):
+                assert torch.allclose(one, other, atol=1e-6)
+
+
+def test_shorter_routines_are_masked_where_seeds_train_at_once(twin):
+    short = dataclasses.replace(twin, features=twin.features.double(), lengths=(twin.lengths // 2).clamp(min=9))
+    short.features[torch.arange(short.features.shape[1]) >= short.lengths[:, None]] = 0
+    double = lambda generator: build_for(short)(generator).double()  # noqa: E731
+    alone, stacked = (fit(double, short, [0, 1], Schedule(epochs=4), stack=stack) for stack in (1, 2))
+    for one, other in zip(alone, stacked, strict=True):
+        assert np.allclose(one.predictions, other.predictions, atol=1e-4)
+
+
+def test_a_method_that_cannot_be_stacked_trains_seed_by_seed(twin):
+    config = GDLT.Config(feature_dim=16, hidden_dim=16, score_cap=25.0)
+    together = fit(lambda generator: GDLT(config, generator), twin, [0, 1], Schedule(epochs=2))
+    (alone,) = fit(lambda generator: GDLT(config, generator), twin, [1], Schedule(epochs=2))
+    assert np.array_equal(together[1].predictions, alone.predictions)
 
 
 def test_predictions_come_in_the_datas_order_whatever_the_lengths(twin):
@@ -113,7 +154,7 @@ def test_the_schedule_is_the_papers_cosine():
 
 
 def test_divergence_and_too_few_routines_are_named(twin):
-    with pytest.raises(CofinalError, match="training diverged: the loss of seed 3 is"):
+    with pytest.raises(CofinalError, match="training diverged: the loss .* of seed 3 is not finite"):
         fit(build_for(twin), twin, [3], Schedule(epochs=20, lr=1e6))
     few = load("twin/ball", feature_dim=8, n_train=4)
     with pytest.raises(CofinalError, match="4 training routines are too few"):

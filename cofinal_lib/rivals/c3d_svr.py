@@ -49,7 +49,7 @@ class C3DSVR(nn.Module):
         c = self.config
         svr = make_pipeline(StandardScaler(), SVR(kernel=c.kernel, epsilon=c.epsilon * (c.high - c.low)))
         search = GridSearchCV(svr, {"svr__C": np.logspace(-1, 3, 5) * (c.high - c.low) / 10}, cv=min(5, len(scores)))
-        self.search = search.fit(mean_clip(features, lengths).numpy(), scores.numpy())
+        self.search = search.fit(mean_clip(features, lengths).cpu().numpy(), scores.cpu().numpy())
         error = self(features, lengths)["score"] - scores
         return {"total": float(error.square().mean())}
 

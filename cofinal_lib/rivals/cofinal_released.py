@@ -7,6 +7,7 @@ As released: github.com/ZhouKanglei/CoFInAl_AQA at fe1f4c1. It is not the method
 from dataclasses import dataclass
 from typing import ClassVar
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import l1_loss, mse_loss
@@ -25,6 +26,7 @@ ACTIVATIONS = {
     3: ([-1.0, -0.8, 0.8, 1.0], [1.0, 0.8, -0.8, -1.0]),
 }
 CHOICES = {
+    "align": (0, 1, 2),
     "argmax": ("batch", "routine"),
     "attention_over": ("batch", "prototypes"),
     "decomposition": ("truncated", "rounded"),
@@ -148,7 +150,7 @@ class ReleasedCoFInAl(GDLT):
             dr: squared errors of the two Likert scores plus the fine loss; triplet: the regulariser; and "total".
         """
         c = self.config
-        y = scores / c.score_cap
+        y = normalised(scores, c.score_cap)
         target = self.targets(y)
         mse = mse_loss(out["int"], target["target_coarse"])
         mse_revert = mse_loss(out["int_revert"], 1 - target["target_coarse"])
@@ -168,6 +170,15 @@ class ReleasedCoFInAl(GDLT):
             L["L_S"] = ((out["int"] + 1 - out["int_revert"]) / 2 - y).square().mean() / 2
             L["total"] = L["total"] + c.score_loss * L["L_S"]
         return L
+
+
+def normalised(scores: Tensor, score_cap: float) -> Tensor:
+    """Scores (B,) in points as the released loader normalises them: divided in double precision, then rounded.
+
+    Which labels slip in  hangs on that rounding. Float32's shortest decimal is the score as written.
+    """
+    written = scores.detach().cpu().numpy().astype(str).astype(np.float64)
+    return torch.from_numpy(written / score_cap).to(scores)
 
 
 def grade_weights(activation: int, n_queries: int) -> tuple[Tensor, Tensor]:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from cofinal_lib.errors import CofinalError
 from cofinal_lib.padding import fixed_clips
 from cofinal_lib.train import Schedule
 
@@ -38,6 +39,10 @@ class HGCNConfig:
     reach: int = 3
     score_cap: float = 1.0
     draw: str = "training"
+
+    def __post_init__(self):
+        if self.draw not in ("always", "training"):
+            raise CofinalError(f"HGCNConfig: draw is {self.draw!r}; expected 'always' or 'training'")
 
 
 class HGCN(nn.Module):

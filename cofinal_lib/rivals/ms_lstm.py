@@ -130,7 +130,7 @@ class ConvSkipLSTM(nn.Module):
     def _skip_lstm(self, gates_x: Tensor, random_start: bool) -> Tensor:
         """Run over (B, T, 4 hidden_dim) of gates from the input; returns the hidden states (T, B, hidden_dim)."""
         start = torch.randn if random_start else torch.zeros
-        c, h = (start(len(gates_x), self.update.in_features, device=gates_x.device) for _ in range(2))
+        c, h = (start(len(gates_x), self.update.in_features).to(gates_x) for _ in range(2))
         probability = gates_x.new_ones(len(gates_x), 1)  # of updating at the next step
         pending = gates_x.new_zeros(len(gates_x), 1)  # what has gathered since the last update
         states = []
