@@ -10,7 +10,7 @@ OUT := _build/$(PROFILE)
 
 CHAPTERS := $(wildcard book/[0-9]*.ipynb)
 EXECUTED := $(CHAPTERS:book/%=$(OUT)/%)
-LIBRARY := $(shell find cofinal_lib -name '*.py' -o -name '*.csv' -o -name '*.txt')
+LIBRARY := $(shell find cofinal_lib -name '*.py' -o -name '*.csv' -o -name '*.txt' -o -name '*.toml')
 REFERENCE := $(wildcard results/reference/*)
 PAGES := $(wildcard book/*.md) book/_toc.yml book/references.bib _config.yml
 

@@ -1,7 +1,7 @@
 """The library behind the CoFInAl book. Read it in this order:
 
 etf (Eq. 12-13), grading (Eq. 6), temporal_fusion (Eq. 7), grade_parsing (Eq. 8-11), fine_scoring (Eq. 14-15),
-cofinal (Eq. 2-6), then data, metrics (Eq. 16), train and runs.
+cofinal (Eq. 2-6), then data, metrics (Eq. 16), train and runs; rivals holds the other methods of Table 1.
 """
 
 from importlib import import_module

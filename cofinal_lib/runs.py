@@ -126,8 +126,9 @@ class RunSpec:
 class RunRecord:
     """A finished run on disk: `record.json` (spec, provenance, metrics), `arrays.npz` and, on request, `run.ipynb`.
 
-    arrays (S seeds, E epochs, N routines): predictions (S, E, N, 2) soft and hard, in points; scores, is_train,
-    lengths (N,); ids (N,); validation_srcc (S, E); loss/<name> (S, E); embedding (S, N, D_S) after the last epoch.
+    arrays (S seeds, E epochs, N routines): predictions (S, E, N, 2) soft and hard, in points, of training routines only
+    after every fifth epoch and the last (else NaN); scores, is_train, lengths (N,); ids (N,); validation_srcc (S, E);
+    loss/<name> (S, E); embedding (S, N, D_S) after the last epoch.
     """
 
     folder: Path
@@ -249,6 +250,9 @@ def _summarise(data: FeatureSet, results: list[SeedResult]) -> tuple[dict, dict]
     def measured(split, measure, selection, column):
         per_seed = []
         for result, epoch in zip(results, epochs[selection], strict=True):
+            if split == "train":  # predicted after every fifth epoch: the nearest one stands for the epoch chosen
+                complete = np.flatnonzero(np.isfinite(result.predictions[:, rows["train"], 0]).all(1))
+                epoch = complete[np.abs(complete - epoch).argmin()] if len(complete) else epoch
             predicted = result.predictions[epoch, rows[split], column]
             if measure == "srcc":
                 per_seed.append(spearman(predicted, scores[rows[split]]))
@@ -347,7 +351,9 @@ def library_digest() -> str:
     root = Path(__file__).parent
     for path in sorted(root.rglob("*.py")) + sorted(root.rglob("*.csv")):
         name = path.relative_to(root).as_posix()
-        if not name.startswith(("figures", "paper/", "cli.py", "doctor.py", "collapse.py", "report.py")):
+        if not name.startswith(
+            ("figures", "paper/", "cli.py", "doctor.py", "collapse.py", "report.py", "tables.py", "efficiency.py")
+        ):
             sha.update(name.encode() + path.read_bytes())
     return sha.hexdigest()
 

@@ -50,6 +50,10 @@ class Schedule:
                 "expected sgd or adam, and cosine, steps or none"
             )
 
+    def complete(self, epoch: int, n_epochs: int) -> bool:
+        """Whether training routines are predicted after an epoch (from 0) too: every fifth, and the last."""
+        return (epoch + 1) % 5 == 0 or epoch == n_epochs - 1
+
     def lr_at(self, epoch: int) -> float:
         """Learning rate of an epoch, counted from 0."""
         if self.decay == "none":
@@ -67,7 +71,8 @@ class SeedResult:
     Attributes:
         model: after the last epoch, in evaluation mode.
         losses: name -> (E,), mean over an epoch's training batches.
-        predictions: (E, N, 2), soft and hard scores in points after each epoch.
+        predictions: (E, N, 2), soft and hard scores in points: of the test routines after each epoch, of the training
+            routines after every fifth and the last, which `Schedule.complete` names; NaN between.
         validation_srcc: (E,), SRCC (soft) on held-out training routines of a model that never saw them.
     """
 
@@ -88,7 +93,7 @@ def fit(
     progress: bool = False,
     stack: int | None = None,
 ) -> list[SeedResult]:
-    """Train one model per seed on the training routines, predicting every routine after each epoch.
+    """Train one model per seed on the training routines, predicting the test routines after each epoch.
 
     Args:
         build: makes a model; its generator draws what stays fixed (the ETF).
@@ -137,46 +142,51 @@ def _build(build, seed: int, device: str = "cpu") -> tuple[nn.Module, Tensor]:
 
 
 def _train(build, data, features, schedule, device, seeds, hold_out) -> list[tuple]:
-    """One training of some seeds: held-out SRCC ((E,),), or (model, losses, predictions), for each seed."""
+    """One training of some seeds: (held-out SRCC (E,),), or (model, losses, predictions), for each seed."""
     data = replace(data, features=torch.from_numpy(features))
-    group = (build, data, schedule, device)
+    with _one_thread():
+        return _train_or_halve(build, data, schedule, device, seeds, hold_out)
+
+
+def _train_or_halve(build, data, schedule, device, seeds, hold_out):
     try:
-        with _one_thread():
-            return _train_group(*group, seeds, hold_out)
+        return _train_group(build, data, schedule, device, seeds, hold_out)
     except torch.cuda.OutOfMemoryError:
         if len(seeds) == 1:
             raise CofinalError(f"the GPU has no memory for one seed on {data.target}; take a smaller method") from None
-    torch.cuda.empty_cache()
-    half = len(seeds) // 2
-    return [result for some in (seeds[:half], seeds[half:]) for result in _train_group(*group, some, hold_out)]
+    torch.cuda.empty_cache()  # behind the except clause, whose error held the tensors
+    halves = seeds[: len(seeds) // 2], seeds[len(seeds) // 2 :]
+    return [r for half in halves for r in _train_or_halve(build, data, schedule, device, half, hold_out)]
 
 
 def _train_group(build, data, schedule, device, seeds, hold_out):
     learner = (_Stacked if len(seeds) > 1 else _Single)(build, data, schedule, device, seeds)
-    train = data.rows("train")
-    kept = train.expand(len(seeds), -1)  # (S, n)
-    predicted = torch.arange(len(data)).expand(len(seeds), -1)  # (S, n'): whom the model predicts after each epoch
+    S, E, train = len(seeds), 1 if learner.solves else schedule.epochs, data.rows("train")
+    often, everyone = data.rows("test").expand(S, -1), torch.arange(len(data)).expand(S, -1)  # (S, n)
+    kept = train.expand(S, -1)
     if hold_out:
-        predicted = torch.stack([_held_out(train, schedule.holdout, seed) for seed in seeds])
-        kept = torch.stack([train[~torch.isin(train, held)] for held in predicted])
+        held = often = everyone = torch.stack([_held_out(train, schedule.holdout, seed) for seed in seeds])
+        kept = torch.stack([train[~torch.isin(train, rows)] for rows in held])
+    often, everyone = learner.batches(often), learner.batches(everyone)
     draws = [torch.Generator().manual_seed(seed) for seed in seeds]  # order and crops
-    losses, predictions = {}, []
-    for epoch in range(1 if learner.solves else schedule.epochs):
+    predictions, losses = np.full((S, E, len(data), len(DECODINGS)), np.nan, dtype=np.float32), {}
+    for epoch in range(E):
         for name, means in learner.epoch(kept, draws).items():  # (S,)
-            losses.setdefault(name, []).append(means)
+            losses.setdefault(name, np.zeros((S, E)))[:, epoch] = means
             if not np.isfinite(means).all():
-                seed = seeds[int(np.argmin(np.isfinite(means)))]
                 raise CofinalError(
-                    f"training diverged: the loss {name} of seed {seed} is not finite in epoch {epoch}; "
-                    "lower the learning rate or check the features' scale"
+                    f"training diverged: the loss {name} of seed {seeds[int(np.argmin(np.isfinite(means)))]} is not "
+                    f"finite in epoch {epoch}; lower the learning rate or check the features' scale"
                 )
-        predictions.append(learner.predict(predicted))
-    predictions = np.stack(predictions, axis=1)  # (S, E, n', 2)
+        learner.predict(everyone if schedule.complete(epoch, E) else often, predictions[:, epoch])
     if hold_out:
-        true = data.scores[predicted]  # (S, n')
-        return [(np.array([spearman(p[:, 0], y) for p in ps]),) for ps, y in zip(predictions, true, strict=True)]
-    models, losses = learner.models(), {name: np.stack(means, axis=1) for name, means in losses.items()}  # (S, E)
-    return [(models[s], {n: v[s] for n, v in losses.items()}, predictions[s]) for s in range(len(seeds))]
+        srcc = [
+            [spearman(p[seed_rows, 0], data.scores[seed_rows]) for p in of_seed]
+            for of_seed, seed_rows in zip(predictions, held, strict=True)
+        ]
+        return [(np.array(curve),) for curve in srcc]
+    models = learner.models()
+    return [(models[s], {n: v[s] for n, v in losses.items()}, predictions[s]) for s in range(S)]
 
 
 def _order(kept: Tensor, lengths: Tensor, schedule: Schedule, crop: int | None, draws: list):
@@ -202,7 +212,7 @@ class _Single:
         self.solves = hasattr(self.model, "solve")
         self.data, self.schedule, self.device, self.seed = data, schedule, device, seeds[0]
         self.features, self.lengths = data.features.to(device), data.lengths.to(device)
-        self.scores, self.batches = data.scores.to(self.features), None
+        self.scores = data.scores.to(self.features)
         if not self.solves:
             self.optimiser, self.falling = _optimiser(_groups(self.model, schedule), schedule)
 
@@ -236,10 +246,11 @@ class _Single:
         self.optimiser.step()
         return loss
 
-    def predict(self, rows) -> np.ndarray:
-        if self.batches is None:
-            self.batches = _batches_by_length(self.features, self.lengths, rows[0])
-        return predict(self.model, self.batches, len(self.data))[None, rows[0]]
+    def batches(self, rows):
+        return _batches_by_length(self.features, self.lengths, rows[0])
+
+    def predict(self, batches, into: np.ndarray) -> None:
+        into[0] = predict(self.model, batches, into.shape[1])
 
     def models(self):
         return [self.model.eval()]
@@ -315,19 +326,22 @@ class _Stacked:
         ]
         return {name: torch.stack([masks[name] for masks in drawn]).to(self.device) for name in drawn[0]}
 
+    def batches(self, rows):
+        order = self.lengths.cpu()[rows].argsort(dim=1, stable=True)  # routines of like length, as for one seed
+        return [batch.to(self.device) for batch in rows.gather(1, order).split(60, dim=1)]  # (S, n) each
+
     @torch.no_grad()
-    def predict(self, rows) -> np.ndarray:
+    def predict(self, batches, into: np.ndarray) -> None:
         self.template.eval()
         model = self.template.model
         run = torch.func.vmap(lambda p, b, *given: torch.func.functional_call(model, (p, b), given))
-        parts = []
-        for chunk in rows.to(self.device).split(60, dim=1):  # (S, n)
-            lengths = self.lengths[chunk]
+        for batch in batches:
+            lengths = self.lengths[batch]
             C = int(lengths.max())
             mask = torch.arange(C, device=self.device) < lengths[..., None]  # (S, n, C)
-            out = run(self.params, self.buffers, self.features[:, :C][chunk], mask)
-            parts.append(torch.stack([out[f"score_{decoding}"] for decoding in DECODINGS], dim=-1))
-        return torch.cat(parts, dim=1).float().cpu().numpy()
+            out = run(self.params, self.buffers, self.features[:, :C][batch], mask)
+            scores = torch.stack([out[f"score_{decoding}"] for decoding in DECODINGS], dim=-1)  # (S, n, 2)
+            np.put_along_axis(into, batch.cpu().numpy()[..., None], scores.float().cpu().numpy(), axis=1)
 
     def models(self):
         for s, model in enumerate(self.originals):

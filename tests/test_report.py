@@ -74,7 +74,7 @@ def sparse(content, arrays):
     """A method that predicts at a few of many epochs, and whose losses go below zero."""
     p = arrays["predictions"]
     arrays["predictions"] = np.full((2, 40, *p.shape[2:]), np.nan, np.float32)
-    arrays["predictions"][:, [9, 19, 39]] = p
+    arrays["predictions"][:, [9, 19, 39]] = p[:, -1:]
     arrays["validation_srcc"] = np.full((2, 40), np.nan)
     arrays["loss/a loss of its own"] = np.linspace(1, -1, 80).reshape(2, 40)
 

@@ -283,9 +283,10 @@ def _srcc_curves(arrays: dict) -> dict[str, np.ndarray]:
 
 
 def _band(ax, values: np.ndarray, correlations: bool = False, **style) -> None:
-    """Mean over seeds (S, E) and its Student interval as a band; with one seed the line alone."""
-    x = np.arange(1, values.shape[1] + 1)
-    mean, low, high = np.array([mean_interval(v, correlations=correlations) for v in values.T]).T
+    """Mean over seeds (S, E) and its Student interval as a band; with one seed the line alone; NaN epochs left out."""
+    measured = np.flatnonzero(np.isfinite(values).all(0))
+    x = measured + 1
+    mean, low, high = np.array([mean_interval(v, correlations=correlations) for v in values[:, measured].T]).T
     (curve,) = ax.plot(x, mean, **style)
     ax.fill_between(x, low, high, color=curve.get_color(), alpha=0.18, lw=0)
 
