@@ -13,6 +13,7 @@ from cofinal_lib.fine_scoring import FineGrainedScoring, dot_regression_loss
 from cofinal_lib.grade_parsing import GradeParsing, graph_regulariser
 from cofinal_lib.grading import GradeScale
 from cofinal_lib.temporal_fusion import SegmentAverages, TemporalFusion
+from cofinal_lib.train import Schedule
 from cofinal_lib.triplet import hard_triplet_loss, own_prototype
 
 ABLATIONS = ("", "L_R", "TFM", "GPM", "FGS")
@@ -85,6 +86,9 @@ class CoFInAl(nn.Module):
     """
 
     Config = CoFInAlConfig
+    # The paper's schedule, and a limit that one step in two hundred meets: without it one training in some dozens
+    # diverges, for the soft score's squared error (Eq. 1) has no bound.
+    schedule = Schedule(clip_norm=10.0)
     # Sec. 4.1. UI-PRMD is not in the paper: its sizes fit clips of 40 numbers; its grades, sub-grades and sharpness
     # were chosen inside the training movements, see results/reference/README.md.
     BY_DATASET: ClassVar = {

@@ -1,7 +1,8 @@
-"""What a method costs: numbers to learn, multiply-accumulates, and time, all methods measured alike."""
+"""What a method costs: numbers to learn, multiply-accumulates, time to score and time to train, measured alike."""
 
 import time
 from contextlib import contextmanager
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -15,6 +16,7 @@ from cofinal_lib.paper import printed
 from cofinal_lib.rivals import METHODS
 from cofinal_lib.rivals.action_net import ActionNet
 from cofinal_lib.rivals.c3d_svr import C3DSVR
+from cofinal_lib.train import Schedule, _Single, fit
 
 PRINTED_ROWS = {"action-net": "ACTION-NET", "gdlt": "GDLT", "hgcn": "HGCN", "cofinal-released": "CoFInAl"}
 # ResNet-50 (He et al., 2016), the image backbone of ACTION-NET's static stream: parameters of the whole network (as
@@ -208,3 +210,52 @@ def ratios_beside_printed(summarised: pd.DataFrame, reference: str = "gdlt") -> 
     ours["printed_ms"] = [ms[row] for row in PRINTED_ROWS.values()]
     ours["printed_ratio"] = ours["printed_ms"] / ms[PRINTED_ROWS[reference]]
     return ours
+
+
+# --------------------------------------------------------------------------------------- training
+
+# Operations that torch's profiler names, by kind; the rest is what it takes to launch them, and everything small.
+KINDS = {
+    "weights times features (mm, addmm)": ("aten::mm", "aten::addmm"),
+    "attention over clips (bmm)": ("aten::bmm",),
+    "cutting crops (cat, index)": ("aten::cat", "aten::index"),
+    "drawing dropout": ("aten::bernoulli_",),
+    "optimiser": ("aten::_fused_sgd_", "aten::_fused_adam_"),
+}
+
+
+def step_shares(build, data: FeatureSet, steps: int = 5, schedule: Schedule | None = None) -> pd.Series:
+    """Where the time of a training step goes, on one thread: shares by kind of operation, summing to 1.
+
+    Args:
+        build: makes a model, as for `fit`. data: routines; the first batches of one epoch are trained on.
+    """
+    from torch.profiler import ProfilerActivity, profile
+
+    short = replace(data, is_train=data.is_train & (data.is_train.cumsum(0) <= 32 * steps))
+    with _one_thread():
+        learner = _Single(build, short, schedule or Schedule(), "cpu", [0])
+        kept, draws = short.rows("train")[None], [torch.Generator().manual_seed(0)]
+        learner.epoch(kept, draws)  # warm-up
+        with profile(activities=[ProfilerActivity.CPU]) as seen:
+            learner.epoch(kept, draws)
+    taken = {event.key: event.self_cpu_time_total for event in seen.key_averages()}
+    shares = {kind: sum(taken.get(name, 0) for name in names) for kind, names in KINDS.items()}
+    shares["launching, and everything small"] = sum(taken.values()) - sum(shares.values())
+    return pd.Series(shares) / sum(taken.values())
+
+
+def time_seeds(build, data: FeatureSet, counts=(1, 2, 5, 10), repeats: int = 3, epochs: int = 5) -> pd.DataFrame:
+    """Seconds to train some numbers of seeds, stacked and one by one, in turns: way, seeds, repeat, seconds.
+
+    Both trainings of each seed are counted, in one process and on one thread.
+    """
+    rows = []
+    for repeat in range(-1, repeats):
+        for n in counts:
+            for way, stack in (("all at once", n), ("one by one", 1)):
+                started = time.perf_counter()
+                fit(build, data, range(n), Schedule(epochs=epochs), stack=stack)
+                if repeat >= 0:
+                    rows.append((way, n, repeat, time.perf_counter() - started))
+    return pd.DataFrame(rows, columns=["way", "seeds", "repeat", "seconds"])

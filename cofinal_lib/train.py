@@ -30,6 +30,7 @@ class Schedule:
         lr, decay, lr_end: learning rate of the first epoch, and its way down: "cosine" to lr_end in the last epoch,
             "steps" (a tenth after three quarters of the epochs, a hundredth after seven eighths), or "none".
         momentum, weight_decay: of SGD; of either.
+        clip_norm: a longer gradient (of all of a seed's parameters) is shortened to this; no limit by default.
         holdout: share of the training routines held out, in a training of their own, to choose the epoch.
     """
 
@@ -41,6 +42,7 @@ class Schedule:
     lr_end: float = 0.0001
     momentum: float = 0.9
     weight_decay: float = 0.01
+    clip_norm: float = math.inf
     holdout: float = 0.2
 
     def __post_init__(self):
@@ -243,6 +245,8 @@ class _Single:
         loss = self.model.loss(self.model(clips, lengths), self.scores[batch])
         self.optimiser.zero_grad()
         loss["total"].backward()
+        if self.schedule.clip_norm < math.inf:
+            nn.utils.clip_grad_norm_(self.model.parameters(), self.schedule.clip_norm)
         self.optimiser.step()
         return loss
 
@@ -303,6 +307,12 @@ class _Stacked:
         loss = run(params, buffers | masks, *arguments)  # name -> (S,)
         self.optimiser.zero_grad()
         loss["total"].sum().backward()  # no seed's parameters touch another's loss
+        if self.schedule.clip_norm < math.inf:
+            gradients = [p.grad for p in self.params.values()]
+            norm = sum(g.flatten(1).square().sum(1) for g in gradients).sqrt()  # (S,), each seed's own
+            scale = (self.schedule.clip_norm / (norm + 1e-6)).clamp(max=1)
+            for g in gradients:
+                g.mul_(scale.view(-1, *[1] * (g.ndim - 1)))
         self.optimiser.step()
         return loss
 

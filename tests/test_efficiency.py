@@ -1,12 +1,14 @@
 """What counting and timing promise: hand-counted networks, Table 2's two rows that match, interleaved orders."""
 
+from functools import partial
+
 import numpy as np
 import pandas as pd
 import pytest
 import torch
 from torch import nn
 
-from cofinal_lib import efficiency
+from cofinal_lib import CoFInAl, CoFInAlConfig, efficiency
 from cofinal_lib.data import load
 from cofinal_lib.errors import CofinalError
 from cofinal_lib.rivals import METHODS
@@ -116,3 +118,18 @@ def test_printed_ratios_are_table_2s():
     beside = efficiency.ratios_beside_printed(summarised)
     assert np.isclose(beside.loc["cofinal-released", "printed_ratio"], 3.8834 / 3.2249)
     assert beside.loc["gdlt", "printed_ratio"] == 1 and len(beside) == 4
+
+
+def test_shares_of_a_step_are_shares():
+    data = load("twin/ball", feature_dim=16, n_train=40)
+    config = CoFInAlConfig(feature_dim=16, procedure_dim=16, score_dim=16, n_subgrades=10, low=0.0, high=25.0)
+    shares = efficiency.step_shares(partial(CoFInAl, config), data)
+    assert shares.sum() == pytest.approx(1) and (shares > 0).all()
+
+
+def test_times_of_seeds_come_two_ways_and_are_all_kept():
+    data = load("twin/ball", feature_dim=16, n_train=40)
+    config = CoFInAlConfig(feature_dim=16, procedure_dim=16, score_dim=16, n_subgrades=10, low=0.0, high=25.0)
+    times = efficiency.time_seeds(partial(CoFInAl, config), data, counts=(1, 2), repeats=2, epochs=1)
+    assert len(times) == 8 and (times["seconds"] > 0).all()
+    assert set(times["way"]) == {"all at once", "one by one"} and set(times["seeds"]) == {1, 2}

@@ -1,6 +1,7 @@
 """Training on small twins: learns, repeats to the last bit, keeps the test set out."""
 
 import dataclasses
+import math
 
 import numpy as np
 import pytest
@@ -110,8 +111,9 @@ def test_crops_start_anywhere_the_last_start_included():
 def test_seeds_trained_at_once_are_the_seeds_trained_alone(twin, options):
     precise = dataclasses.replace(twin, features=twin.features.double())
     build = build_for(precise, dropout=0.3, **options)
+    schedule = Schedule(epochs=20, clip_norm=1.0)  # short enough that some steps meet it
     ways = [
-        fit(lambda generator: build(generator).double(), precise, [3, 4, 5], Schedule(epochs=20), stack=stack)
+        fit(lambda generator: build(generator).double(), precise, [3, 4, 5], schedule, stack=stack)
         for stack in (1, 2, 3)
     ]
     for alone, *together in zip(*ways, strict=True):
@@ -162,3 +164,12 @@ def test_divergence_and_too_few_routines_are_named(twin):
     few = load("twin/ball", feature_dim=8, n_train=4)
     with pytest.raises(CofinalError, match="4 training routines are too few"):
         fit(build_for(few), few, [0], Schedule(epochs=1))
+
+
+def test_a_gradient_is_shortened_to_the_limit_and_not_below_it(twin):
+    free, limited, loose = (
+        fit(build_for(twin), twin, [0], Schedule(epochs=3, clip_norm=limit))[0] for limit in (math.inf, 1e-3, 1e6)
+    )
+    assert np.array_equal(free.predictions, loose.predictions, equal_nan=True)
+    assert limited.losses["total"][-1] > free.losses["total"][-1]  # hardly a step was taken
+    assert np.ptp(limited.losses["L_S"]) < np.ptp(free.losses["L_S"])

@@ -1,0 +1,64 @@
+"""Tables and figures of the chapter on speed."""
+
+from pathlib import Path
+
+import matplotlib.pyplot as plt
+import pandas as pd
+from matplotlib.figure import Figure
+from pandas.io.formats.style import Styler
+
+from cofinal_lib.errors import CofinalError
+from cofinal_lib.figures import BLACK, BLUE, sign
+from cofinal_lib.figures.rivals import METHOD_NAMES
+from cofinal_lib.tables import styled
+
+
+def read_benchmarks(folder: Path | None = None) -> pd.DataFrame:
+    """What benchmarks/training.py measured: method, size, plain, ours (seconds an epoch), ratio, peak_gflops, torch.
+
+    Args:
+        folder: where benchmarks.csv lies; without it, results/reference of this repository.
+    """
+    path = Path(folder or Path(__file__).resolve().parents[2] / "results" / "reference") / "benchmarks.csv"
+    if not path.is_file():
+        raise CofinalError(f"{path} is missing: python benchmarks/training.py --out {path} computes it")
+    return pd.read_csv(path)
+
+
+def benchmark_table(measured: pd.DataFrame) -> Styler:
+    """Seconds an epoch of the plain loop and of ours, and how many times faster ours is."""
+    rows = measured.dropna(subset="plain")
+    table = pd.DataFrame(
+        {
+            "method": rows["method"].map(METHOD_NAMES),
+            "size": rows["size"],
+            "plain loop, s": rows["plain"].map("{:.2f}".format),
+            "ours, s": rows["ours"].map("{:.2f}".format),
+            "times faster": rows["ratio"].map("{:.1f}".format),
+        }
+    )
+    return styled(table, "benchmarks").hide()
+
+
+def shares_figure(shares: pd.Series, line: str) -> Figure:
+    """Draw where a step's time goes: shares of it by kind of operation, `efficiency.step_shares`."""
+    fig, ax = plt.subplots(figsize=(7, 2.6))
+    ordered = shares.sort_values()
+    bars = ax.barh(ordered.index, 100 * ordered, color=BLUE)
+    ax.bar_label(bars, [f"{100 * v:.0f} %" for v in ordered], padding=3, fontsize=9)
+    ax.set(xlabel="share of a training step (%)", xlim=(0, 100 * ordered.max() * 1.15))
+    sign(fig, line)
+    return fig
+
+
+def seeds_figure(times: pd.DataFrame, line: str) -> Figure:
+    """Draw seconds against number of seeds, two ways: median, least and most of `efficiency.time_seeds`."""
+    fig, ax = plt.subplots(figsize=(7, 3.6))
+    for (way, part), colour in zip(times.groupby("way"), (BLACK, BLUE), strict=True):
+        spread = part.groupby("seeds")["seconds"].agg(["median", "min", "max"])
+        ax.plot(spread.index, spread["median"], marker="o", color=colour, label=way)
+        ax.fill_between(spread.index, spread["min"], spread["max"], color=colour, alpha=0.18, lw=0)
+    ax.set(xlabel="seeds", ylabel="seconds for five epochs", ylim=(0, None), xticks=sorted(times["seeds"].unique()))
+    ax.legend(frameon=False)
+    sign(fig, line)
+    return fig
