@@ -238,10 +238,12 @@ class _Single:
         return {name: np.array([float(value) / len(plan)]) for name, value in totals.items()}
 
     def _step(self, batch, starts, crop):
-        clips, lengths = self.features[batch], self.lengths[batch]
-        if crop is not None:
-            rows = zip(batch.tolist(), starts.tolist(), strict=True)
-            clips, lengths = torch.stack([self.features[i, s : s + crop] for i, s in rows]), lengths.clamp(max=crop)
+        lengths = self.lengths[batch]
+        if crop is None:
+            clips = self.features[batch]
+        else:
+            lengths, rows = lengths.clamp(max=crop), zip(batch.tolist(), starts.tolist(), strict=True)
+            clips = torch.stack([self.features[i, s : s + crop] for i, s in rows])
         loss = self.model.loss(self.model(clips, lengths), self.scores[batch])
         self.optimiser.zero_grad()
         loss["total"].backward()
