@@ -30,7 +30,7 @@ class Schedule:
         lr, decay, lr_end: learning rate of the first epoch, and its way down: "cosine" to lr_end in the last epoch,
             "steps" (a tenth after three quarters of the epochs, a hundredth after seven eighths), or "none".
         momentum, weight_decay: of SGD; of either.
-        clip_norm: a longer gradient (of all of a seed's parameters) is shortened to this; no limit by default.
+        clip_norm: a longer gradient (of all of a seed's parameters) is shortened to this; None for no limit.
         holdout: share of the training routines held out, in a training of their own, to choose the epoch.
     """
 
@@ -42,7 +42,7 @@ class Schedule:
     lr_end: float = 0.0001
     momentum: float = 0.9
     weight_decay: float = 0.01
-    clip_norm: float = math.inf
+    clip_norm: float | None = None
     holdout: float = 0.2
 
     def __post_init__(self):
@@ -247,7 +247,7 @@ class _Single:
         loss = self.model.loss(self.model(clips, lengths), self.scores[batch])
         self.optimiser.zero_grad()
         loss["total"].backward()
-        if self.schedule.clip_norm < math.inf:
+        if self.schedule.clip_norm is not None:
             nn.utils.clip_grad_norm_(self.model.parameters(), self.schedule.clip_norm)
         self.optimiser.step()
         return loss
@@ -309,7 +309,7 @@ class _Stacked:
         loss = run(params, buffers | masks, *arguments)  # name -> (S,)
         self.optimiser.zero_grad()
         loss["total"].sum().backward()  # no seed's parameters touch another's loss
-        if self.schedule.clip_norm < math.inf:
+        if self.schedule.clip_norm is not None:
             gradients = [p.grad for p in self.params.values()]
             norm = sum(g.flatten(1).square().sum(1) for g in gradients).sqrt()  # (S,), each seed's own
             scale = (self.schedule.clip_norm / (norm + 1e-6)).clamp(max=1)
