@@ -1,7 +1,6 @@
 """What a method costs: numbers to learn, multiply-accumulates, time to score and time to train, measured alike."""
 
 import time
-from contextlib import contextmanager
 from dataclasses import replace
 
 import numpy as np
@@ -16,7 +15,7 @@ from cofinal_lib.paper import printed
 from cofinal_lib.rivals import METHODS
 from cofinal_lib.rivals.action_net import ActionNet
 from cofinal_lib.rivals.c3d_svr import C3DSVR
-from cofinal_lib.train import Schedule, _Single, fit
+from cofinal_lib.train import Schedule, _one_thread, _Single, fit
 
 PRINTED_ROWS = {"action-net": "ACTION-NET", "gdlt": "GDLT", "hgcn": "HGCN", "cofinal-released": "CoFInAl"}
 # ResNet-50 (He et al., 2016), the image backbone of ACTION-NET's static stream: parameters of the whole network (as
@@ -172,16 +171,6 @@ def measure(
 def _wait(device: str) -> None:
     if device == "cuda":
         torch.cuda.synchronize()
-
-
-@contextmanager
-def _one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
 
 
 def summary(times: pd.DataFrame, reference: str = "gdlt") -> pd.DataFrame:
