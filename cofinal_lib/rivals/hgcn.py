@@ -28,6 +28,8 @@ class HGCNConfig:
         factor: how much narrower queries, keys and states are than features.
         reach: two clips closer than this are neighbours in the scene graph.
         score_cap: the score that counts as 1.
+        differences: of states, between "neighbours" only, which alone have edges; or between "all" clips, masked
+            afterwards (released: the same to rounding, at n / 2 times the cost).
         draw: sample the score "always" (released), or in "training" only, reporting its mean at test.
     """
 
@@ -39,10 +41,13 @@ class HGCNConfig:
     reach: int = 3
     score_cap: float = 1.0
     draw: str = "training"
+    differences: str = "neighbours"
 
     def __post_init__(self):
         if self.draw not in ("always", "training"):
             raise CofinalError(f"HGCNConfig: draw is {self.draw!r}; expected 'always' or 'training'")
+        if self.differences not in ("neighbours", "all"):
+            raise CofinalError(f"HGCNConfig: differences is {self.differences!r}; expected 'neighbours' or 'all'")
 
 
 class HGCN(nn.Module):
@@ -99,6 +104,7 @@ class HGCN(nn.Module):
             "n_scenes": n_scenes,
             "n_groups": n_groups,
             "factor": CLIP_DIM // state["scene_gen.shot_gcn.adp_adj.conv_q.weight"].shape[0],
+            "differences": "all",  # to the last bit: later softmaxes amplify rounding
         }
         model = cls(cls.Config(**(sizes | options)))
         model.load_state_dict(state)
@@ -110,16 +116,23 @@ class ClipRefinement(nn.Module):
 
     def __init__(self, c: HGCNConfig):
         super().__init__()
+        self.differences = c.differences
         self.state_gen = nn.Sequential(
             nn.Conv1d(c.feature_dim, c.feature_dim // c.factor, 1, groups=c.n_groups), nn.ReLU()
         )
         self.info_trans = nn.Sequential(nn.Conv1d(c.feature_dim, CLIP_DIM, 1, groups=c.n_groups), nn.ReLU())
 
     def forward(self, x: Tensor) -> Tensor:
-        """(B, D_C, n) -> (B, 512, n). Only neighbours have an edge, so only their n - 1 differences are computed."""
-        state = self.state_gen(x)  # (B, D_C / factor, n)
-        step = (state[..., :-1] - state[..., 1:]).tanh().mean(1)  # (B, n - 1); the way back is its negative
-        edges = torch.eye(x.shape[-1], device=x.device) + step.diag_embed(1) - step.diag_embed(-1)  # (B, n, n)
+        """(B, D_C, n) -> (B, 512, n)."""
+        state, n = self.state_gen(x), x.shape[-1]  # (B, D_C / factor, n)
+        one = torch.eye(n, device=x.device)
+        if self.differences == "all":
+            t = torch.arange(n, device=x.device)
+            near = ((t[:, None] - t).abs() < 2).to(x.dtype)
+            edges = ((state.unsqueeze(-1) - state.unsqueeze(-2)).tanh().mean(1) + one) * near  # (B, n, n)
+        else:
+            step = (state[..., :-1] - state[..., 1:]).tanh().mean(1)  # (B, n - 1); the way back is its negative
+            edges = one + step.diag_embed(1) - step.diag_embed(-1)  # (B, n, n)
         return self.info_trans(x @ edges)
 
 

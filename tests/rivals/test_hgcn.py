@@ -30,6 +30,8 @@ def test_clip_refinement_is_the_banded_difference_of_states_for_all_pairs(seed, 
     module = ClipRefinement(config(n_groups=groups)).double()
     x = torch.randn(2, 8, n, dtype=torch.float64)
     refined = module(x)
+    module.differences = "all"
+    assert torch.allclose(module(x), refined, atol=1e-9)  # as released, the same
     state = module.state_gen(x)  # (B, 4, n)
     for b in range(2):
         edges = torch.zeros(n, n, dtype=torch.float64)

@@ -79,7 +79,7 @@ def test_sizes_are_read_off_the_released_shapes(released):
 ODD_SIZES = {
     GDLT: {"feature_dim": 10, "hidden_dim": 6, "n_encoder": 2, "n_decoder": 3, "n_queries": 5},
     ReleasedCoFInAl: {"feature_dim": 10, "hidden_dim": 8, "n_encoder": 3, "n_decoder": 1},
-    HGCN: {"feature_dim": 24, "n_clips": 9, "n_scenes": 5, "n_groups": 2, "factor": 2},
+    HGCN: {"feature_dim": 24, "n_clips": 9, "n_scenes": 5, "n_groups": 2, "factor": 2, "differences": "all"},
     ActionNet: {"feature_dim": 8, "n_clips": 7, "static": "images", "static_dim": 12, "n_images": 5},
 }
 
