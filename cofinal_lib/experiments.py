@@ -23,16 +23,14 @@ def profile(name: str) -> dict:
 
 def spec(name: str, target: str, method: str = "cofinal", **options) -> RunSpec:
     """One run in a profile's size; `options` come on top of the profile's own."""
-    p, twin = profile(name), target.startswith("twin/")
+    p = profile(name)
     return RunSpec(
         target=target,
         method=method,
         seeds=tuple(range(p["seeds"])),
         epochs=p["epochs"],
-        options=p.get("options", {}).get(method, {})
-        | (p.get("twin_options", {}).get(method, {}) if twin else {})
-        | options,
-        twin=p.get("twin", {}) if twin else {},
+        options=p.get("options", {}).get(method, {}) | options,
+        twin=p.get("twin", {}) if target.startswith("twin/") else {},
         device=p["device"],
     )
 

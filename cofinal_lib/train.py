@@ -304,8 +304,7 @@ class _Stacked:
         arguments = (clips, mask, self.scores[batch], targets)
         masks = self._dropout_masks(arguments)
         run = torch.func.vmap(lambda p, b, *given: torch.func.functional_call(self.template, (p, b), given))
-        prefixed = ({f"model.{k}": v for k, v in group.items()} for group in (self.params, self.buffers))
-        params, buffers = prefixed
+        params, buffers = ({f"model.{k}": v for k, v in group.items()} for group in (self.params, self.buffers))
         loss = run(params, buffers | masks, *arguments)  # name -> (S,)
         self.optimiser.zero_grad()
         loss["total"].sum().backward()  # no seed's parameters touch another's loss

@@ -111,6 +111,12 @@ class HGCN(nn.Module):
         return model.eval()
 
 
+def neighbours(n: int, reach: int) -> Tensor:
+    """Fixed edges between clips less than `reach` apart, (n, n): 1 or 0."""
+    t = torch.arange(n)
+    return ((t[:, None] - t).abs() < reach).float()
+
+
 class ClipRefinement(nn.Module):
     """Each clip takes from its two neighbours as much as a state, learned from both, differs."""
 
@@ -127,8 +133,7 @@ class ClipRefinement(nn.Module):
         state, n = self.state_gen(x), x.shape[-1]  # (B, D_C / factor, n)
         one = torch.eye(n, device=x.device)
         if self.differences == "all":
-            t = torch.arange(n, device=x.device)
-            near = ((t[:, None] - t).abs() < 2).to(x.dtype)
+            near = neighbours(n, 2).to(x)
             edges = ((state.unsqueeze(-1) - state.unsqueeze(-2)).tanh().mean(1) + one) * near  # (B, n, n)
         else:
             step = (state[..., :-1] - state[..., 1:]).tanh().mean(1)  # (B, n - 1); the way back is its negative
@@ -159,8 +164,7 @@ class ClipGraph(nn.Module):
         super().__init__()
         self.adp_adj = AttentiveEdges(CLIP_DIM, c.n_clips, c.factor, n_groups)
         self.shot_agg = nn.Sequential(nn.Conv1d(CLIP_DIM, dim_out, 1, groups=n_groups), nn.ReLU())
-        t = torch.arange(c.n_clips)
-        self.register_buffer("near", ((t[:, None] - t).abs() < c.reach).float(), persistent=False)
+        self.register_buffer("near", neighbours(c.n_clips, c.reach), persistent=False)
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, 512, n) -> (B, dim_out, n)."""
