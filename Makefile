@@ -1,6 +1,7 @@
 # make book   the library installed, every chapter executed, the pages built
 # make test   the tests
-# Both need Python 3.11 to 3.13 with venv, nothing else; the second time they do only what changed.
+# make reproduce   every table and figure of the paper, in results/$(PROFILE)/
+# All need Python 3.11 to 3.13 with venv, nothing else; the second time they do only what changed.
 
 SHELL := /bin/bash -o pipefail
 PROFILE ?= quick
@@ -11,10 +12,11 @@ OUT := _build/$(PROFILE)
 CHAPTERS := $(wildcard book/[0-9]*.ipynb)
 EXECUTED := $(CHAPTERS:book/%=$(OUT)/%)
 LIBRARY := $(shell find cofinal_lib -name '*.py' -o -name '*.csv' -o -name '*.txt' -o -name '*.toml')
-REFERENCE := $(wildcard results/reference/*)
+# What chapters show: ours, and a reader's own.
+RESULTS := $(wildcard results/reference/* results/reference/*/*.csv results/*/*.csv)
 PAGES := $(wildcard book/*.md) book/_toc.yml book/references.bib _config.yml
 
-.PHONY: book test lint lock clean FORCE
+.PHONY: book test reproduce lint lock clean FORCE
 .DELETE_ON_ERROR:
 
 book: _build/html/index.html
@@ -22,6 +24,9 @@ book: _build/html/index.html
 
 test: .venv/installed lint
 	$(BIN)/python -m pytest -n 2
+
+reproduce: .venv/installed
+	$(BIN)/cofinal reproduce --profile $(PROFILE)
 
 lint: .venv/installed
 	$(BIN)/ruff check .
@@ -44,7 +49,7 @@ $(OUT)/circumstances.json: FORCE .venv/installed
 	@if cmp -s $@.new $@; then rm $@.new; else mv $@.new $@; fi
 
 # A failed chapter keeps its notebook, error and all, as <chapter>.failed.ipynb.
-$(OUT)/%.ipynb: book/%.ipynb $(LIBRARY) $(REFERENCE) requirements.lock $(OUT)/circumstances.json
+$(OUT)/%.ipynb: book/%.ipynb $(LIBRARY) $(RESULTS) requirements.lock $(OUT)/circumstances.json
 	@echo "executing $< (profile $(PROFILE))"
 	@$(BIN)/papermill --kernel python3 --parameters profile $(PROFILE) $< $(OUT)/$*.failed.ipynb
 	@mv $(OUT)/$*.failed.ipynb $@

@@ -1,5 +1,6 @@
-"""The command line: `cofinal doctor | data | train | score`. Each command imports what it needs, torch late."""
+"""The command line, `cofinal`: each command imports what it needs when it runs, torch late."""
 
+import os
 import shlex
 import sys
 from pathlib import Path
@@ -9,7 +10,9 @@ import typer
 
 from cofinal_lib.errors import CofinalError
 
-app = typer.Typer(no_args_is_help=True, add_completion=False, help=__doc__.splitlines()[0])
+app = typer.Typer(
+    no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__.splitlines()[0]
+)
 data_app = typer.Typer(no_args_is_help=True, help="Fetch, check or simulate data.")
 app.add_typer(data_app, name="data")
 
@@ -120,6 +123,51 @@ def assignments(given: list[str] | None) -> dict:
             except ValueError:
                 continue
     return chosen
+
+
+Profile = Annotated[str, typer.Option(help="quick, colab or paper: how large and how many.")]
+Device = Annotated[str | None, typer.Option(help="cpu or cuda, in place of the profile's.")]
+
+
+@app.command()
+def reproduce(
+    artefacts: Annotated[
+        list[str] | None,
+        typer.Argument(help="table1, table2, table3, figure4a, figure4b, figure5, figure6; by default all."),
+    ] = None,
+    profile: Profile = "quick",
+    out: Annotated[Path | None, typer.Option(help="By default results/<profile>.")] = None,
+    cores: Annotated[int | None, typer.Option(min=1, help="Jobs at a time; by default all cores.")] = None,
+    device: Device = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say how many runs, and how long; make none.")] = False,
+    retry: Annotated[bool, typer.Option("--retry", help="Run again what failed.")] = False,
+    cluster: Annotated[
+        Path | None, typer.Option(help="A Snakemake profile that says where jobs run, such as slurm/.")
+    ] = None,
+):
+    """Make the paper's tables and figures: every run that is missing, then what is drawn from them."""
+    from cofinal_lib import reproduce as steps
+
+    out = out or Path("results") / profile
+    cores = cores or len(os.sched_getaffinity(0))
+    for line in steps.reproduce(artefacts or [], profile, out, cores, device, dry_run, retry, cluster):
+        typer.echo(line)
+
+
+@app.command(hidden=True)
+def work(job: str, profile: Profile, out: Annotated[Path, typer.Option()] = Path("."), device: Device = None):
+    """Make one job's runs; the Snakefile calls this."""
+    from cofinal_lib import reproduce as steps
+
+    steps.work(job, profile, out, device)
+
+
+@app.command(hidden=True)
+def render(artefact: str, profile: Profile, out: Annotated[Path, typer.Option()] = Path("."), device: Device = None):
+    """Draw one table or figure from finished jobs; the Snakefile calls this."""
+    from cofinal_lib import reproduce as steps
+
+    steps.render(artefact, profile, out, device)
 
 
 @data_app.command()

@@ -1,21 +1,20 @@
-"""Which runs a table needs, and their results side by side. How large and how many: profiles/<profile>.toml."""
+"""Which runs a table or figure needs. How large and how many: profiles/<profile>.toml."""
 
 import tomllib
-from collections.abc import Iterable
+from dataclasses import replace
 from importlib.resources import files
 
-import pandas as pd
-
+from cofinal_lib.cofinal import ABLATIONS, CoFInAlConfig
 from cofinal_lib.data import at_hand
 from cofinal_lib.errors import CofinalError
 from cofinal_lib.rivals import METHODS
-from cofinal_lib.runs import RunRecord, RunSpec
+from cofinal_lib.runs import RunSpec
 
-PROFILES = ("quick", "colab", "paper")
+PROFILES = ("tiny", "quick", "colab", "paper")
 
 
 def profile(name: str) -> dict:
-    """Read a profile: seeds, epochs, device, targets, the twins' knobs and the methods' options."""
+    """Read a profile: seeds, epochs, device, each artefact's targets and grids, the twins' knobs, methods' options."""
     if name not in PROFILES:
         raise CofinalError(f"unknown profile {name!r}; expected one of {', '.join(PROFILES)}")
     return tomllib.loads((files("cofinal_lib") / "profiles" / f"{name}.toml").read_text())
@@ -27,7 +26,7 @@ def spec(name: str, target: str, method: str = "cofinal", **options) -> RunSpec:
     return RunSpec(
         target=target,
         method=method,
-        seeds=tuple(range(p["seeds"])),
+        seeds=tuple(range(p.get("seeds_of", {}).get(method, p["seeds"]))),
         epochs=p["epochs"],
         options=p.get("options", {}).get(method, {}) | options,
         twin=p.get("twin", {}) if target.startswith("twin/") else {},
@@ -36,45 +35,116 @@ def spec(name: str, target: str, method: str = "cofinal", **options) -> RunSpec:
 
 
 def table1(name: str) -> list[RunSpec]:
-    """Every method on every target of a profile whose data are at hand (Table 1)."""
-    targets = [target for target in profile(name)["targets"] if at_hand(target)]
-    return [spec(name, target, method) for target in targets for method in METHODS]
+    """Every method on every target."""
+    return [spec(name, target, method) for target in profile(name)["table1"] for method in METHODS]
 
 
-def tidy(records: Iterable[RunRecord]) -> pd.DataFrame:
-    """Results in long form, one row a run, split, selection and decoding: what was run, SRCC and R-l2, provenance.
+def table3(name: str) -> list[RunSpec]:
+    """CoFInAl whole, and without each of four parts."""
+    return [
+        spec(name, target, **({"without": part} if part else {}))
+        for target in profile(name)["table3"]
+        for part in ABLATIONS
+    ]
 
-    Columns: target, source, method, options, seeds, epochs, split, selection, decoding; srcc, srcc_low, srcc_high,
-    relative_l2 (means over seeds, Student's 95 % interval); ridge, the SRCC of ridge regression on the mean clip;
-    device, torch, commit, seconds, run_id.
+
+def figure4a(name: str) -> list[RunSpec]:
+    """CoFInAl by the number of grades."""
+    return _sweep(name, "n_grades", profile(name)["grades"])
+
+
+def figure4b(name: str) -> list[RunSpec]:
+    """CoFInAl by the number of sub-grades; more than its fine feature has room for (Eq. 12) are left out."""
+    return [s for s in _sweep(name, "n_subgrades", profile(name)["subgrades"]) if _set(s, "n_subgrades") <= _room(s)]
+
+
+def _sweep(name: str, option: str, values: list[int]) -> list[RunSpec]:
+    """CoFInAl as it stands, and with every other value of an option."""
+    specs = []
+    for whole in (spec(name, target) for target in profile(name)["figure4"]):
+        specs += [whole] + [spec(name, whole.target, **{option: v}) for v in values if v != _set(whole, option)]
+    return specs
+
+
+def _set(s: RunSpec, option: str):
+    return (s.authors_options | s.options).get(option, getattr(CoFInAlConfig, option))
+
+
+def _room(s: RunSpec) -> int:
+    return _set(s, "score_dim") + 1
+
+
+def figure5(name: str) -> list[RunSpec]:
+    """GDLT and CoFInAl, for what their features know."""
+    return [spec(name, profile(name)["figure5"], method) for method in ("gdlt", "cofinal")]
+
+
+def figure6(name: str) -> list[RunSpec]:
+    """GDLT and both CoFInAls, for their curves."""
+    return [
+        spec(name, target, method)
+        for target in profile(name)["figure6"]
+        for method in ("gdlt", "cofinal-released", "cofinal")
+    ]
+
+
+# What the paper shows, and the runs it takes; Table 2 counts and times, and needs none.
+ARTEFACTS = {
+    "table1": table1,
+    "table2": lambda name: [],
+    "table3": table3,
+    "figure4a": figure4a,
+    "figure4b": figure4b,
+    "figure5": figure5,
+    "figure6": figure6,
+}
+
+
+def runs(artefact: str, name: str, device: str | None = None) -> list[RunSpec]:
+    """The runs an artefact needs in a profile, on those of its targets whose data are at hand.
+
+    `device` takes the place of the profile's.
     """
-    rows = []
-    for record in records:
-        spec, provenance = record.record["spec"], record.record["provenance"]
-        for split, measures in record.record["metrics"].items():
-            for selection, decodings in measures["srcc"].items():
-                for decoding, srcc in decodings.items():
-                    rows.append(
-                        {
-                            "target": spec["target"],
-                            "source": provenance["source"],
-                            "method": spec["method"],
-                            "options": " ".join(f"{k}={v}" for k, v in (spec["options"] | spec["twin"]).items()),
-                            "seeds": len(spec["seeds"]),
-                            "epochs": spec["epochs"],
-                            "split": split,
-                            "selection": selection,
-                            "decoding": decoding,
-                            "srcc": srcc["mean"],
-                            "srcc_low": srcc["low"],
-                            "srcc_high": srcc["high"],
-                            "relative_l2": measures["relative_l2"][selection][decoding]["mean"],
-                            "ridge": record.record["baselines"]["ridge_on_mean_clip"][split]["srcc"],
-                            "device": provenance["device"],
-                            "torch": provenance["versions"]["torch"],
-                            "commit": provenance["commit"],
-                            "seconds": provenance["seconds"],
-                            "run_id": record.record["run_id"],
-                        }
-                    )
-    return pd.DataFrame(rows)
+    specs = ARTEFACTS[artefact](name)
+    here = {target: at_hand(target) for target in {s.target for s in specs}}
+    return [replace(s, device=device or s.device) for s in specs if here[s.target]]
+
+
+def possible(name: str) -> list[str]:
+    """The artefacts some of whose data are at hand."""
+    return [artefact for artefact in ARTEFACTS if artefact == "table2" or runs(artefact, name)]
+
+
+def absent(name: str) -> list[str]:
+    """Targets of a profile whose data are not at hand."""
+    targets = dict.fromkeys(s.target for artefact in ARTEFACTS.values() for s in artefact(name))
+    return [target for target in targets if not at_hand(target)]
+
+
+def label(s: RunSpec) -> str:
+    """A run's name within its profile, such as "fisv/pcs cofinal n_grades=7"."""
+    return " ".join([s.target, s.method, *(f"{k}={v}" for k, v in s.options.items())])
+
+
+def jobs(name: str, device: str | None = None) -> dict[str, list[RunSpec]]:
+    """All runs of a profile, each once, in groups that one process works through: job -> runs.
+
+    A run that several artefacts need belongs to the first. A job holds up to `runs_per_job` runs of one target.
+    """
+    size, seen, found = profile(name)["runs_per_job"], set(), {}
+    for artefact in ARTEFACTS:
+        by_target = {}
+        for s in runs(artefact, name, device):
+            if label(s) not in seen:
+                seen.add(label(s))
+                by_target.setdefault(s.target, []).append(s)
+        for target, specs in by_target.items():
+            for i in range(0, len(specs), size):
+                found[f"{artefact}-{target.replace('/', '-')}-{i // size + 1}"] = specs[i : i + size]
+    return found
+
+
+def needed(artefact: str, name: str, device: str | None = None) -> list[str]:
+    """The jobs that hold an artefact's runs."""
+    labels = {label(s) for s in runs(artefact, name, device)}
+    return [job for job, specs in jobs(name, device).items() if labels & {label(s) for s in specs}]

@@ -64,12 +64,28 @@ def spearman_interval(rho: float, n: int, level: float = 0.95) -> tuple[float, f
     return float(np.tanh(z - half)), float(np.tanh(z + half))
 
 
+def spearman_rows(predicted, scores) -> np.ndarray:
+    """Spearman's rank correlation along the last axis: (..., N) and (..., N), which broadcast, to (...).
+
+    NaN where either side is constant or not finite.
+    """
+    p, s = (stats.rankdata(x, axis=-1) for x in (predicted, scores))
+    p, s = p - p.mean(-1, keepdims=True), s - s.mean(-1, keepdims=True)
+    with np.errstate(invalid="ignore"):
+        return (p * s).sum(-1) / np.sqrt((p**2).sum(-1) * (s**2).sum(-1))
+
+
 def bootstrap_interval(predicted, scores, seed: int, level: float = 0.95, resamples: int = 2000):
     """Percentile interval of the rank correlation over resampled test routines: (low, high).
 
+    Args:
+        predicted: (N,), or (S, N) of several seeds, whose mean correlation then gets the interval. scores: (N,).
+
     A resample without any ranking (all routines tied) is left out.
     """
-    predicted, scores = np.asarray(predicted, float), np.asarray(scores, float)
+    predicted, scores = np.atleast_2d(np.asarray(predicted, float)), np.asarray(scores, float)
     draws = np.random.default_rng(seed).integers(0, len(scores), (resamples, len(scores)))
-    rhos = [spearman(predicted[i], scores[i]) for i in draws]
+    rhos = spearman_rows(predicted[:, draws], scores[draws]).mean(0)  # (S, R, N) -> (R,)
+    if np.isnan(rhos).all():
+        return float("nan"), float("nan")
     return tuple(float(q) for q in np.nanquantile(rhos, [(1 - level) / 2, (1 + level) / 2]))

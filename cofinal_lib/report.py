@@ -7,6 +7,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from cofinal_lib.errors import CofinalError
+from cofinal_lib.records import RunRecord
 
 NOTEBOOK = Path(__file__).parents[1] / "book" / "experiments" / "run.ipynb"
 
@@ -35,8 +36,6 @@ def execute(record_folder: Path, notebook: Path = NOTEBOOK, home: Path | None = 
         CofinalError: no report can be made here, or a cell failed. Then `run.failed.ipynb` in the folder shows where,
             and an earlier `run.ipynb` stays as it was.
     """
-    from cofinal_lib.runs import RunRecord
-
     if reason := unavailable(notebook):
         raise CofinalError(reason)
     folder = Path(record_folder)
@@ -52,9 +51,29 @@ def execute(record_folder: Path, notebook: Path = NOTEBOOK, home: Path | None = 
         aside.replace(folder / "run.ipynb")
         failed.unlink(missing_ok=True)
     except OSError as error:
-        raise CofinalError(f"cannot write the report of {folder}: {error.strerror or error}") from error
+        raise CofinalError(f"cannot write the report of {home}: {error.strerror or error}") from error
     finally:
         aside.unlink(missing_ok=True)
+
+
+def failure(spec: dict, out: Path, trace: list[str], path: Path, notebook: Path = NOTEBOOK) -> None:
+    """Write the notebook of a run that failed, with its parameters and, below the cell that makes the run, its error.
+
+    Args:
+        spec, out: the notebook's parameters. trace: lines of the traceback, the error's own last. path: the notebook.
+    """
+    import nbformat
+
+    failed = nbformat.read(notebook, as_version=4)
+    cells = failed.cells
+    at = next(i for i, cell in enumerate(cells) if "parameters" in cell.metadata.get("tags", []))
+    source = f"spec = {spec!r}\nout = {str(out)!r}"
+    cells.insert(at + 1, nbformat.v4.new_code_cell(source, metadata={"tags": ["injected-parameters"]}))
+    making = next(cell for cell in cells if cell.cell_type == "code" and "run(RunSpec" in cell.source)
+    name, _, value = trace[-1].strip().partition(": ")
+    making.outputs = [nbformat.v4.new_output("error", ename=name.split(".")[-1], evalue=value, traceback=trace)]
+    path.parent.mkdir(parents=True, exist_ok=True)
+    nbformat.write(failed, path)
 
 
 def _papermill(notebook: Path, output: Path, parameters: dict, home: str) -> str | None:

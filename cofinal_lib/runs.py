@@ -22,15 +22,11 @@ from cofinal_lib.data import load
 from cofinal_lib.data.features import FeatureSet
 from cofinal_lib.errors import CofinalError
 from cofinal_lib.metrics import mean_interval, relative_l2, spearman
+from cofinal_lib.records import SELECTIONS, RunRecord
 from cofinal_lib.report import execute
 from cofinal_lib.rivals import METHODS
 from cofinal_lib.train import DECODINGS, Schedule, SeedResult, embed, fit
 
-SELECTIONS = {
-    "last": "the last epoch",
-    "validation": "best SRCC on held-out training routines, of a model trained without them",
-    "best_on_test": "best SRCC on the test routines: what the released code reports; optimistic",
-}
 # The scores that count as 1 where a method wants them normalised: caps no official score passes.
 SCORE_CAPS = {"rg": 25.0, "fisv/tes": 45.0, "fisv/pcs": 40.0, "uiprmd": 1.0}
 
@@ -67,8 +63,8 @@ class RunSpec:
         unknown = set(self.options) - set(names)
         if unknown:
             raise CofinalError(f"unknown option {', '.join(sorted(unknown))}; {Config.__name__} has {', '.join(names)}")
-        if self.device not in ("cpu", "cuda") or (self.device == "cuda" and not torch.cuda.is_available()):
-            raise CofinalError(f"device {self.device!r} is not here; expected cpu or, with a GPU, cuda")
+        if self.device not in ("cpu", "cuda"):
+            raise CofinalError(f"unknown device {self.device!r}; expected cpu or cuda")
 
     @classmethod
     def from_dict(cls, given: dict) -> "RunSpec":
@@ -122,48 +118,6 @@ class RunSpec:
         return self._official.split("/")[0]
 
 
-@dataclass(frozen=True)
-class RunRecord:
-    """A finished run on disk: `record.json` (spec, provenance, metrics), `arrays.npz` and, on request, `run.ipynb`.
-
-    arrays (S seeds, E epochs, N routines): predictions (S, E, N, 2) soft and hard, in points, of training routines only
-    after every fifth epoch and the last (else NaN); scores, is_train, lengths (N,); ids (N,); validation_srcc (S, E);
-    loss/<name> (S, E); embedding (S, N, D_S) after the last epoch.
-    """
-
-    folder: Path
-    record: dict
-
-    @classmethod
-    def read(cls, folder: Path) -> "RunRecord":
-        """Read a run's folder; a faulty one is named."""
-        path = Path(folder) / "record.json"
-        try:
-            record = json.loads(path.read_text())
-        except FileNotFoundError:
-            raise CofinalError(f"{path} is missing: {folder} holds no finished run") from None
-        except ValueError as error:
-            raise CofinalError(f"{path} is corrupt ({error}); delete {folder} and run again") from None
-        lacking = {"run_id", "spec", "provenance", "metrics"} - set(record)
-        if lacking:
-            raise CofinalError(f"{path} lacks {', '.join(sorted(lacking))}; delete {folder} and run again")
-        return cls(Path(folder), record)
-
-    @property
-    def arrays(self) -> dict[str, np.ndarray]:
-        """All arrays of the run, read from disk."""
-        path = self.folder / "arrays.npz"
-        try:
-            with np.load(path, allow_pickle=False) as stored:
-                return dict(stored)
-        except (OSError, ValueError, EOFError, KeyError) as error:
-            raise CofinalError(f"{path} is missing or corrupt ({error}); delete {self.folder} and run again") from None
-
-    def metric(self, split="test", measure="srcc", selection="last", decoding="soft") -> dict:
-        """{mean, low, high, per_seed}: the interval is Student's, 95 %, over seeds."""
-        return self.record["metrics"][split][measure][selection][decoding]
-
-
 def run(
     spec: RunSpec,
     out: Path,
@@ -171,6 +125,7 @@ def run(
     command: str = "",
     progress: bool = False,
     report: bool = False,
+    jobs: int | None = None,
 ) -> RunRecord:
     """Run an experiment, or read it where `out` holds it already.
 
@@ -179,18 +134,21 @@ def run(
         folder: a reader's own features, see `data.load`.
         command: what the reader typed, for the record.
         progress: show a bar on stderr.
+        jobs: trainings at a time, by default one a core; no number depends on it.
         report: put the executed notebook book/experiments/run.ipynb beside the record, see `report.execute`.
 
     The run id hashes whatever could change the numbers: spec, data, library, versions, device.
     """
     out = Path(out)
+    if spec.device == "cuda" and not torch.cuda.is_available():
+        raise CofinalError("device 'cuda' is not here: no GPU that torch can use; say --device cpu")
     data = load(spec.target, folder=folder, **spec.twin)
     circumstances = {
         "spec": asdict(spec),
         "data_digest": data.digest,
         "library_digest": library_digest(),
-        "versions": {name: version(name) for name in ("torch", "numpy", "scipy", "scikit-learn")},
-        "device": _device_name(spec.device),
+        "versions": versions(),
+        "device": device_name(spec.device),
     }
     key = hashlib.sha256(json.dumps(circumstances, sort_keys=True).encode()).hexdigest()[:16]
     run_id = f"{spec.target.replace('/', '-')}-{spec.method}-{key}"
@@ -208,7 +166,7 @@ def run(
         spec.seeds,
         spec.schedule,
         device=spec.device,
-        jobs=os.cpu_count(),
+        jobs=jobs or os.cpu_count(),
         progress=progress,
     )
     record, arrays = _summarise(data, results)
@@ -344,6 +302,18 @@ def _writable(out: Path) -> None:
         raise CofinalError(f"cannot write into {out}: {error.strerror}; choose another folder") from error
 
 
+def versions() -> dict[str, str]:
+    """Of the packages that numbers depend on."""
+    return {name: version(name) for name in ("torch", "numpy", "scipy", "scikit-learn")}
+
+
+# Parts of the library that change no run: they choose runs, or show them.
+SHOWING = (
+    "figures", "paper/", "cli.py", "doctor.py", "collapse.py", "efficiency.py", "experiments.py", "records.py",
+    "report.py", "reproduce.py", "results.py", "tables.py",
+)  # fmt: skip
+
+
 @cache
 def library_digest() -> str:
     """SHA-256 of the library's sources: a changed library is another run. What only shows results is left out."""
@@ -351,9 +321,7 @@ def library_digest() -> str:
     root = Path(__file__).parent
     for path in sorted(root.rglob("*.py")) + sorted(root.rglob("*.csv")):
         name = path.relative_to(root).as_posix()
-        if not name.startswith(
-            ("figures", "paper/", "cli.py", "doctor.py", "collapse.py", "report.py", "tables.py", "efficiency.py")
-        ):
+        if not name.startswith(SHOWING):
             sha.update(name.encode() + path.read_bytes())
     return sha.hexdigest()
 
@@ -373,8 +341,11 @@ def _commit() -> str | None:
     return commit.stdout.strip() + ("+changes" if changed.stdout.strip() else "")
 
 
-def _device_name(device: str) -> str:
-    return torch.cuda.get_device_name() if device == "cuda" else platform.machine()
+def device_name(device: str) -> str:
+    """The GPU's name, or the processor's kind and the widest instructions that torch uses on it."""
+    if device == "cuda":
+        return torch.cuda.getdevice_name()
+    return f"{platform.machine()} {torch.backends.cpu.get_cpu_capability()}"
 
 
 def _peak_memory(device: str) -> int:

@@ -1,16 +1,14 @@
 """Tables of the chapters on rivals and efficiency: shapes of a forward pass, losses, Table 1 beside what it prints."""
 
-from pathlib import Path
-
 import numpy as np
 import pandas as pd
 import torch
 from pandas.io.formats.style import Styler
+from scipy import stats
 from torch import Tensor, nn
 
-from cofinal_lib.errors import CofinalError
 from cofinal_lib.figures.rivals import METHOD_NAMES
-from cofinal_lib.metrics import fisher_mean, spearman_interval
+from cofinal_lib.metrics import fisher_mean, mean_interval, spearman_interval, spearman_rows
 from cofinal_lib.paper import printed
 
 # Table 1's row of each of ours: the paper has one CoFInAl, and marks its own version of HGCN by a star.
@@ -25,7 +23,7 @@ PRINTED_ROWS = {
 }
 GROUPS = {"RG": ("ball", "clubs", "hoop", "ribbon"), "Fis-V": ("tes", "pcs")}
 AVERAGES = {"RG": "rg_average", "Fis-V": "fisv_average"}
-N_TEST = {"RG": 50, "Fis-V": 100}  # official test routines of a target
+N_TEST = {"RG": 50, "Fis-V": 100, "UI-PRMD": 54}  # test routines of a target; a twin has as many
 NOTHING = "–"
 
 # --------------------------------------------------------------------------------------- shapes
@@ -151,86 +149,85 @@ def switches() -> Styler:
 # --------------------------------------------------------------------------------------- Table 1
 
 
-def read_grid(profile: str = "quick", folder: Path | None = None) -> pd.DataFrame:
-    """Our grid's test SRCC (last epoch, soft decoding), one row a method and target; see `experiments.tidy`.
-
-    Args:
-        profile: whose grid; where it has not been computed, the quick one. `frame.attrs["profile"]` says which it is.
-        folder: where the table lies; without it, results/reference of this repository.
-
-    Raises:
-        CofinalError: there is no such file, or it holds other columns.
-    """
-    folder = Path(folder or Path(__file__).resolve().parents[1] / "results" / "reference")
-    found = next((p for p in (profile, "quick") if (folder / f"table1-{p}.csv").is_file()), None)
-    if found is None:
-        path = folder / "table1-quick.csv"
-        raise CofinalError(f"{path} is missing: python data_scripts/table1.py quick computes it")
-    path = folder / f"table1-{found}.csv"
-    grid = pd.read_csv(path)
-    wanted = {"target", "source", "method", "split", "selection", "decoding", "srcc", "srcc_low", "srcc_high", "ridge"}
-    if lacking := wanted - set(grid):
-        raise CofinalError(f"{path} lacks the columns {', '.join(sorted(lacking))}")
-    chosen = grid.query("split == 'test' and selection == 'last' and decoding == 'soft'")
-    chosen = chosen.reset_index(drop=True)
-    chosen.attrs["profile"] = found
+def last_epoch(results: pd.DataFrame) -> pd.DataFrame:
+    """Of an artefact's data (`results.tidy`), what is compared first: test routines, last epoch, soft decoding."""
+    chosen = results.query("split == 'test' and selection == 'last' and decoding == 'soft'").reset_index(drop=True)
+    chosen.attrs = results.attrs
     return chosen
 
 
-def average(cells: pd.DataFrame) -> tuple[float, float, float]:
+def first_with(sources: tuple[str, ...], *frames: pd.DataFrame) -> pd.DataFrame:
+    """The rows of some sources, of the first frame that has any; none where no frame has."""
+    chosen = [frame[frame["source"].isin(sources)] for frame in frames]
+    i = next((i for i, rows in enumerate(chosen) if len(rows)), -1)
+    chosen[i].attrs = frames[i].attrs
+    return chosen[i]
+
+
+def average(cells: pd.DataFrame, low: str = "low", high: str = "high", together: bool = False) -> tuple:
     """Fisher average of correlations with intervals (columns srcc, low, high): (mean, low, high).
 
-    The cells count as independent: half-widths on Fisher's z add as squares. A cell without an interval leaves none.
+    The cells count as independent: half-widths on Fisher's z add as squares. Cells of the same routines do not vary
+    independently over routines; together=True adds their half-widths plainly, as if they varied as one (no interval
+    is wider). A cell without an interval leaves none.
     """
-    z, low, high = (np.arctanh(cells[c].to_numpy(float).clip(-1 + 1e-9, 1 - 1e-9)) for c in ("srcc", "low", "high"))
-    half = np.sqrt((((high - low) / 2) ** 2).sum()) / len(z)
+    z, down, up = (np.arctanh(cells[c].to_numpy(float).clip(-1 + 1e-9, 1 - 1e-9)) for c in ("srcc", low, high))
+    half = (up - down) / 2
+    half = half.mean() if together else np.sqrt((half**2).sum()) / len(z)
     return fisher_mean(cells["srcc"]), float(np.tanh(z.mean() - half)), float(np.tanh(z.mean() + half))
 
 
 def compare(grid: pd.DataFrame) -> pd.DataFrame:
-    """All cells of Table 1 in long form, ours and the printed ones: source, method, group, target, srcc, low, high.
+    """All cells of Table 1 in long form, ours (`last_epoch`) and the printed ones of the same kind of features.
 
-    Sources: "movement" and "twin" are ours, intervals over seeds (Student's); "paper" are the cells that Table 1
-    prints for official features, intervals over its test routines (Bonett and Wright's), for it reports no seeds.
-    Target "average" is each group's Fisher average. Method "ridge" is our baseline, without an interval.
+    Columns: source, method, group, target, srcc; low, high, over seeds (Student's); routines_low, routines_high, over
+    test routines (ours resampled; printed cells and ridge by Bonett and Wright's formula).
+
+    Sources: "movement", "twin" and "official" are ours; "paper" are the cells that Table 1 prints for official
+    features, which have no interval over seeds, for it reports none. Method "ridge" is our baseline, which draws
+    nothing at random. Target "average" is a group's Fisher average; Fis-V's two scores are of the same routines.
     """
     rows = []
     for r in grid.itertuples():
         name = r.target.split("/")[1]
         group = next((g for g, names in GROUPS.items() if name in names), "UI-PRMD")
-        rows.append((r.source, r.method, group, name, r.srcc, r.srcc_low, r.srcc_high))
-        rows.append((r.source, "ridge", group, name, r.ridge, np.nan, np.nan))
+        head = r.source, group, name
+        rows.append((*head, r.method, r.srcc, r.srcc_low, r.srcc_high, r.routines_low, r.routines_high))
+        rows.append((*head, "ridge", r.ridge, np.nan, np.nan, *spearman_interval(r.ridge, N_TEST[group])))
     table = printed("table1").set_index(["method", "backbone"])
     for method, row in PRINTED_ROWS.items():
         for group, names in GROUPS.items():
             for name in names:
                 rho = table.loc[row, name]
-                rows.append(("paper", method, group, name, rho, *spearman_interval(rho, N_TEST[group])))
-    columns = ["source", "method", "group", "target", "srcc", "low", "high"]
-    cells = pd.DataFrame(rows, columns=columns).drop_duplicates(columns[:4])
-    means = [
-        (*key[:3], "average", *average(part))
-        for key, part in cells[cells["group"].isin(GROUPS)].groupby(columns[:3], sort=False)
-        if len(part) == len(GROUPS[key[2]])
-    ]
-    return pd.concat([cells, pd.DataFrame(means, columns=columns)], ignore_index=True)
+                over_routines = spearman_interval(rho, N_TEST[group])
+                rows.append(("paper", group, name, method, rho, np.nan, np.nan, *over_routines))
+    ends = ["low", "high", "routines_low", "routines_high"]
+    cells = pd.DataFrame(rows, columns=["source", "group", "target", "method", "srcc", *ends])
+    cells = cells.drop_duplicates(["source", "group", "target", "method"])
+    means = []
+    for (source, group, method), part in cells.groupby(["source", "group", "method"], sort=False):
+        if group in GROUPS and len(part) == len(GROUPS[group]):
+            over_routines = average(part, "routines_low", "routines_high", together=group == "Fis-V")
+            means.append((source, group, "average", method, *average(part), *over_routines[1:]))
+    return pd.concat([cells, pd.DataFrame(means, columns=cells.columns)], ignore_index=True)
 
 
 SOURCE_HEADINGS = {
     "movement": "movement, ours",
     "twin": "simulated twin, ours",
-    "paper": "paper, official features",
+    "official": "official features, ours",
+    "paper": "official features, paper",
 }
 
 
-def verdict(cells: pd.DataFrame) -> dict[str, int]:
+def verdict(cells: pd.DataFrame, sources: tuple[str, ...] = ("movement", "twin")) -> dict[str, int]:
     """What our part of the table can tell: counts over cells of one method and one target of ours.
 
-    cells; above_ridge, those whose whole interval lies above ridge regression; pairs of methods on one target, and
-    pairs_apart, those whose intervals do not overlap. A method that draws nothing at random (C3D+SVR) has an interval
-    over seeds without any width, which says nothing: it is left out, as are cells without an interval.
+    cells; above_ridge, those whose whole interval over seeds lies above ridge regression; pairs of methods on one
+    target, and pairs_apart, those whose intervals do not overlap. A method that draws nothing at random (C3D+SVR) has
+    an interval over seeds without any width, which says nothing: it is left out, as are cells without an interval.
     """
-    ours = cells[cells["source"].isin(["movement", "twin"]) & (cells["target"] != "average")]
+    ours = cells[cells["source"].isin(sources) & (cells["target"] != "average")]
     counts = {"cells": 0, "above_ridge": 0, "pairs": 0, "pairs_apart": 0}
     for _, part in ours.groupby(["source", "target"]):
         ridge = part.loc[part["method"] == "ridge", "srcc"].max()
@@ -243,10 +240,18 @@ def verdict(cells: pd.DataFrame) -> dict[str, int]:
     return counts
 
 
-def side_by_side(cells: pd.DataFrame, group: str) -> Styler:
-    """One group's targets: methods in rows, each source in columns of its own, every cell with its interval."""
-    part = cells[cells["group"] == group].copy()
-    part["cell"] = [_cell(*row) for row in part[["srcc", "low", "high"]].to_numpy()]
+def side_by_side(cells: pd.DataFrame, group: str, sources: tuple[str, ...], over: str = "seeds") -> Styler:
+    """One group's targets: methods in rows, each source in columns of its own, every cell with its interval.
+
+    Args:
+        cells: of `compare`. group: "UI-PRMD", "RG" or "Fis-V". sources: those shown, of SOURCE_HEADINGS.
+        over: "seeds" or "routines", what the interval is over.
+    """
+    ends = {"seeds": ["low", "high"], "routines": ["routines_low", "routines_high"]}[over]
+    part = cells[(cells["group"] == group) & cells["source"].isin(sources)].copy()
+    if part.empty:
+        return styled(pd.DataFrame({"": [f"no runs of {group} here"]}), f"table1-{group}").hide()
+    part["cell"] = [_cell(*row) for row in part[["srcc", *ends]].to_numpy()]
     part["source"] = part["source"].map(SOURCE_HEADINGS)
     table = part.pivot(index="method", columns=["source", "target"], values="cell")
     targets = [*GROUPS.get(group, table.columns.unique("target")), "average"]
@@ -276,7 +281,7 @@ def styled(table: pd.DataFrame, name: str, sources: bool = False, wrap: bool = F
         {"selector": "th, td", "props": "text-align: left; vertical-align: top; font-size: 85%; padding: 0.25em 0.5em"},
         {"selector": "th, td", "props": f"white-space: {'pre-wrap' if wrap else 'pre'}"},
     ]
-    out = table.rename_axis(index=None, columns=[None] * table.columns.nlevels).style
+    out = table.rename_axis(index=[None] * table.index.nlevels, columns=[None] * table.columns.nlevels).style
     if narrow:
         styles.append({"selector": "th, td", "props": "font-size: 70%; padding: 0.2em 0.25em"})
         styles.append({"selector": "th.row_heading", "props": "white-space: normal"})
@@ -305,21 +310,391 @@ def recomputed_averages() -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["method", "backbone", "group", "printed", "recomputed", "agrees"])
 
 
+# --------------------------------------------------------------------------------------- how far Table 1 can be read
+
+
+def luck(rho: float, n: int, between: float | None = None, targets: int = 1, draws: int = 2000) -> float:
+    """How far apart chance alone puts two equally good methods: 95 % of the differences of their SRCC are smaller.
+
+    Score and two predictions of n routines are drawn from a normal distribution, anew for each target (targets > 1:
+    differences of Fisher averages).
+
+    Args:
+        rho: either method's rank correlation with the score.
+        between: rank correlation of the two methods' predictions; None where their errors have nothing in common.
+    """
+    r = 2 * np.sin(np.pi * rho / 6)  # Pearson's correlation of normal numbers whose rank correlation is rho
+    b = r**2 if between is None else 2 * np.sin(np.pi * between / 6)
+    root = np.linalg.cholesky(np.array([[1, r, r], [r, 1, b], [r, b, 1]]) + 1e-9 * np.eye(3))
+    drawn = np.random.default_rng(0).standard_normal((draws, targets, n, 3)) @ root.T
+    score, *both = np.moveaxis(drawn, -1, 0)  # (draws, targets, n) each
+    first, second = (np.tanh(np.arctanh(spearman_rows(x, score)).mean(1)) for x in both)  # (draws,)
+    return float(np.quantile(np.abs(first - second), 0.95))
+
+
+def noise_over_routines(rhos=(0.5, 0.6, 0.7, 0.8, 0.9), sizes=(50, 100), between: float = 0.9) -> Styler:
+    """What n test routines can tell: one method's interval, and how far apart two methods have to be (`luck`)."""
+    rows = {}
+    for rho in rhos:
+        row = rows.setdefault(f"{rho:.2f}", {})
+        for n in sizes:
+            row[f"{n} routines", "95 % interval"] = "{:.2f} to {:.2f}".format(*spearman_interval(rho, n))
+            row[f"{n} routines", "distance needed,\nown errors"] = f"{luck(rho, n):.2f}"
+            row[f"{n} routines", "distance needed,\nmuch alike"] = f"{luck(rho, n, between):.2f}"
+    return styled(pd.DataFrame(rows).T, "noise", sources=True, narrow=True)
+
+
+def printed_leads(between: float = 0.9) -> pd.DataFrame:
+    """CoFInAl's lead in Table 1's block of VST features over the best other method there, and what chance alone gives.
+
+    Columns: group, target, cofinal, rival (its name), best (its SRCC), lead, needed (`luck` of methods with errors of
+    their own), needed_alike (of methods whose predictions correlate by `between`). The average of RG rests on four
+    times fifty routines; that of Fis-V on one hundred only, for both scores are of the same routines.
+    """
+    table = printed("table1")
+    table = table[table["backbone"].str.startswith("VST")].set_index("method")
+    columns = [(g, name, name, 1) for g, names in GROUPS.items() for name in names]
+    columns += [("RG", "average", AVERAGES["RG"], 4), ("Fis-V", "average", AVERAGES["Fis-V"], 1)]
+    rows = []
+    for group, target, column, targets in columns:
+        own, others = table.loc["CoFInAl", column], table[column].drop("CoFInAl")
+        rho = (own + others.max()) / 2
+        needed = [luck(rho, N_TEST[group], b, targets) for b in (None, between)]
+        rows.append((group, target, own, others.idxmax(), others.max(), own - others.max(), *needed))
+    names = ["group", "target", "cofinal", "rival", "best", "lead", "needed", "needed_alike"]
+    return pd.DataFrame(rows, columns=names)
+
+
+def leads_table(leads: pd.DataFrame) -> Styler:
+    """`printed_leads` as the book sets it."""
+    table = pd.DataFrame(
+        {
+            "CoFInAl": leads["cofinal"].map("{:.3f}".format),
+            "best other": leads["best"].map("{:.3f}".format) + ", " + leads["rival"],
+            "lead": leads["lead"].map("{:.3f}".format),
+            "needed, own errors": leads["needed"].map("{:.3f}".format),
+            "needed, much alike": leads["needed_alike"].map("{:.3f}".format),
+        }
+    )
+    return styled(table.set_axis(leads["group"] + ", " + leads["target"]), "leads", narrow=True)
+
+
+def paired(points: pd.DataFrame) -> pd.DataFrame:
+    """Each method against ridge regression on the same test routines, resampled together (Figure 5's predictions).
+
+    Args:
+        points: of `results.what_features_know`: one target, kinds "backbone" (ridge) and methods, their seeds.
+
+    Returns:
+        columns target, source, method, seeds; srcc, ridge (means over seeds); difference, low, high (95 %, over
+        routines); between, the rank correlation of the method's predictions with ridge's, a mean over seeds.
+    """
+    rows = []
+    if "backbone" in points["kind"].to_numpy():
+        kinds = points.groupby("kind")
+        predicted = {kind: part.pivot(index="seed", columns="id", values="predicted") for kind, part in kinds}
+        scores = points.drop_duplicates("id").set_index("id")["score"]
+        draws = np.random.default_rng(0).integers(0, len(scores), (1000, len(scores)))
+        ridge = predicted.pop("backbone")[scores.index].to_numpy()[:1]  # the same for every seed
+        head = points[["target", "source"]].iloc[0]
+        for method in (m for m in METHOD_NAMES if m in predicted):
+            own = predicted[method][scores.index].to_numpy()  # (S, N)
+            srcc, base = (spearman_rows(p[:, draws], scores.to_numpy()[draws]).mean(0) for p in (own, ridge))
+            means = [float(spearman_rows(p, scores.to_numpy()).mean()) for p in (own, ridge)]
+            ends = np.nanquantile(srcc - base, [0.025, 0.975])
+            rows.append((*head, method, len(own), *means, means[0] - means[1], *ends, spearman_rows(own, ridge).mean()))
+    names = ["target", "source", "method", "seeds", "srcc", "ridge", "difference", "low", "high", "between"]
+    return pd.DataFrame(rows, columns=names)
+
+
+def noise_over_seeds(results: pd.DataFrame, numbers: tuple[int, ...] = (3, 5, 10)) -> pd.DataFrame:
+    """How much single seeds of one method and target differ, by source, and what an interval over n seeds makes of it.
+
+    Columns: source, cells (with two seeds or more; methods that draw nothing at random are left out); spread, the
+    median standard deviation of a cell's seeds; n seeds, half the width of Student's 95 % interval at that spread.
+    """
+    rows = []
+    for source, part in last_epoch(results).groupby("source", sort=False):
+        spreads = [np.std(seeds, ddof=1) for seeds in map(per_seed, part["per_seed"]) if len(seeds) > 1]
+        spreads = [s for s in spreads if s > 1e-9]  # leaves out what is undefined, too
+        if spreads:
+            spread = float(np.median(spreads))
+            halves = [stats.t.ppf(0.975, n - 1) * spread / np.sqrt(n) for n in numbers]
+            rows.append((source, len(spreads), spread, *halves))
+    return pd.DataFrame(rows, columns=["source", "cells", "spread", *(f"{n} seeds" for n in numbers)])
+
+
+def selection_leads(results: pd.DataFrame) -> pd.DataFrame:
+    """What choosing an epoch brings over the last one: test SRCC (soft), paired by seed.
+
+    Columns: data ("twins", a target of other sources), source, method, selection ("validation" or "best_on_test"),
+    lead, low, high (Student's 95 %, over seeds and, of twins, targets), pairs; spans, each pair's lead, as text.
+    C3D+SVR has no epochs and is left out, as are seeds without a ranking.
+    """
+    chosen = results.query("split == 'test' and decoding == 'soft' and method != 'c3d-svr'")
+    chosen = chosen.assign(data=chosen["target"].where(chosen["source"] != "twin", "twins"))
+    rows = []
+    for (data, source, method), part in chosen.groupby(["data", "source", "method"], sort=False):
+        seeds = {
+            selection: np.concatenate([per_seed(text) for text in cells.sort_values("target")["per_seed"]])
+            for selection, cells in part.groupby("selection")
+        }
+        for selection in ("validation", "best_on_test"):
+            leads = seeds[selection] - seeds["last"]
+            leads = leads[np.isfinite(leads)]
+            if len(leads):
+                spans = " ".join(f"{lead:.4g}" for lead in leads)
+                rows.append((data, source, method, selection, *mean_interval(leads), len(leads), spans))
+    names = ["data", "source", "method", "selection", "lead", "low", "high", "pairs", "spans"]
+    return pd.DataFrame(rows, columns=names)
+
+
+def beside_printed(results: pd.DataFrame) -> dict[str, int]:
+    """Our official runs beside the cells that Table 1 prints for the same features: counts of runs.
+
+    printed, runs with such a cell; below, those whose last epoch lies below it; best_below, even with the epoch chosen
+    on the test routines; outside, the cell lies outside our interval over routines; and of all networks (every method
+    but the SVR), networks, and below_ridge, those whose last epoch ridge regression on the mean clip surpasses.
+    """
+    official = results[results["source"] == "official"]
+    best = official.query("split == 'test' and selection == 'best_on_test' and decoding == 'soft'")
+    best = best.set_index("run_id")["srcc"]
+    counts = dict.fromkeys(("printed", "below", "best_below", "outside", "networks", "below_ridge"), 0)
+    for r in last_epoch(official).itertuples():
+        cell = printed_cell(r.target, r.method)
+        counts["printed"] += int(np.isfinite(cell))
+        counts["below"] += int(r.srcc < cell)
+        counts["best_below"] += int(best[r.run_id] < cell)
+        counts["outside"] += int(np.isfinite(cell) and not r.routines_low <= cell <= r.routines_high)
+        counts["networks"] += int(r.method != "c3d-svr")
+        counts["below_ridge"] += int(r.method != "c3d-svr" and r.srcc < r.ridge)
+    return counts
+
+
+def paired_table(pairs: pd.DataFrame) -> Styler:
+    """`paired` as the book sets it."""
+    if pairs.empty:
+        return styled(pd.DataFrame({"": ["no predictions here"]}), "paired").hide()
+    table = pd.DataFrame(
+        {
+            "seeds": pairs["seeds"].map(str),
+            "SRCC": pairs["srcc"].map("{:.3f}".format),
+            "ridge": pairs["ridge"].map("{:.3f}".format),
+            "difference": [_signed(*row) for row in pairs[["difference", "low", "high"]].to_numpy()],
+            "predictions alike": pairs["between"].map("{:.2f}".format),
+        }
+    )
+    names = pairs["method"].map(METHOD_NAMES)
+    return styled(table.set_axis(pairs["target"] + " (" + pairs["source"] + "), " + names), "paired", narrow=True)
+
+
+def line_to_pass(results: pd.DataFrame) -> pd.DataFrame:
+    """Official targets by the simplest methods: one row a target.
+
+    Columns: target; ridge, ridge_low, ridge_high (over routines); svr, ours on the mean clip (NaN without a run);
+    svr_printed, on C3D's features; printed, the number of cells that Table 1 prints on VST features; printed_below,
+    those below ridge; printed_near, those inside ridge's interval.
+    """
+    table = printed("table1")
+    svr_printed = table.set_index("method").loc["C3D+SVR"]
+    vst = table[table["backbone"].str.startswith("VST")]
+    rows = []
+    official = last_epoch(results[results["source"] == "official"])
+    for target, part in official.groupby("target", sort=False):
+        name, ridge = target.split("/")[1], part["ridge"].iloc[0]
+        group = next(g for g, names in GROUPS.items() if name in names)
+        low, high = spearman_interval(ridge, N_TEST[group])
+        svr, cells = part.loc[part["method"] == "c3d-svr", "srcc"], vst[name]
+        near = int(cells.between(low, high).sum())
+        row = ridge, low, high, svr.iloc[0] if len(svr) else np.nan, svr_printed[name]
+        rows.append((target, *row, len(cells), int((cells < ridge).sum()), near))
+    names = ["target", "ridge", "ridge_low", "ridge_high", "svr", "svr_printed", "printed", "printed_below"]
+    return pd.DataFrame(rows, columns=[*names, "printed_near"])
+
+
+def in_words(results: pd.DataFrame, methods: tuple[str, ...] = ("c3d-svr", "cofinal-released", "cofinal")) -> str:
+    """Official targets, a sentence each: ridge regression, and those of some methods that ran, with their seeds."""
+    official, sentences = last_epoch(results[results["source"] == "official"]), []
+    for target, part in official.groupby("target", sort=False):
+        said = [f"ridge regression on the mean clip reaches {part['ridge'].iloc[0]:.3f}"]
+        for r in part[part["method"].isin(methods)].itertuples():
+            name = METHOD_NAMES[r.method].replace(",", "")
+            said.append(
+                f"the SVR {r.srcc:.3f}" if r.method == "c3d-svr" else f"{name} {r.srcc:.3f} ({_seeds(r.seeds)})"
+            )
+        sentences.append(f"On {target}, {_listed(said)}.")
+    return " ".join(sentences) or "No run on official features is at hand."
+
+
+def what_ran(results: pd.DataFrame) -> str:
+    """Targets of some results, the methods that ran on each, and their seeds, in words."""
+    parts = []
+    for target, part in last_epoch(results).groupby("target", sort=False):
+        methods = [f"{METHOD_NAMES[r.method]} ({_seeds(r.seeds)})" for r in part.itertuples()]
+        parts.append(f"{target}: {_listed(methods)}")
+    return "; ".join(parts) or "none yet"
+
+
+def _seeds(n: int) -> str:
+    return f"{n} seed{'s' if n > 1 else ''}"
+
+
+def _listed(words: list[str]) -> str:
+    return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}"
+
+
+# --------------------------------------------------------------------------------------- Tables 1 and 3, as files
+
+
+def results_table(results: pd.DataFrame) -> pd.DataFrame:
+    """Table 1, or Table 3 where CoFInAl lacks parts, in full: a row a target and method (or arm).
+
+    Columns: last epoch, over seeds and over routines its two intervals (95 %), best on test (optimistic: what the
+    released code reports), ridge (regression on the mean clip), paper, and our last epoch less the paper's. The paper's
+    cells stand beside official data alone. Table 3 has, in place of ridge, what each arm loses against the whole
+    method, seed by seed.
+    """
+    if results.empty:
+        return pd.DataFrame({"": ["no runs here"]}, index=[""])
+    arms = results["without"].fillna("").ne("").any()
+    best = results.query("split == 'test' and selection == 'best_on_test' and decoding == 'soft'")
+    best = best.set_index(["target", "method", "options"])["srcc"]
+    rows = {}
+    for r in last_epoch(results).itertuples():
+        paper = (
+            printed_cell(r.target, r.method, r.without if isinstance(r.without, str) else "")
+            if (r.source == "official")
+            else np.nan
+        )
+        name = ARM_NAMES[r.without] if arms else METHOD_NAMES[r.method]
+        row = {
+            "last epoch": _number(r.srcc),
+            "over seeds": _span_of(r.srcc_low, r.srcc_high),
+            "over routines": _span_of(r.routines_low, r.routines_high),
+            "best on test": _number(best[r.target, r.method, r.options]),
+        }
+        if not arms:
+            row["ridge"] = _number(r.ridge)
+        rows[f"{r.target} ({r.source})", name] = row | {
+            "paper": _number(paper),
+            "difference": NOTHING if np.isnan(paper) else f"{r.srcc - paper:+.3f}",
+        }
+    table = pd.DataFrame(rows).T
+    if arms:
+        losses = losses_of_arms(results).set_index(["target", "without"])
+        table["less than the whole"] = [
+            NOTHING if arm == "" else _signed(*losses.loc[(t, arm), ["loss", "low", "high"]])
+            for t, arm in zip(last_epoch(results)["target"], last_epoch(results)["without"].fillna(""), strict=True)
+        ]
+    return table
+
+
+ARM_NAMES = {"": "CoFInAl", "L_R": "w/o L_R", "TFM": "w/o TFM", "GPM": "w/o GPM", "FGS": "w/o FGS"}
+
+
+def losses_of_arms(results: pd.DataFrame) -> pd.DataFrame:
+    """What leaving a part out costs: test SRCC of the whole method less the arm's, paired by seed.
+
+    Columns: target, source, without, loss, low, high (Student's 95 % over seeds), seeds.
+    """
+    rows = []
+    chosen = last_epoch(results).assign(without=lambda f: f["without"].fillna(""))
+    for target, part in chosen.groupby("target", sort=False):
+        whole = per_seed(part.loc[part["without"] == "", "per_seed"].iloc[0])
+        for r in part[part["without"] != ""].itertuples():
+            arm = per_seed(r.per_seed)
+            n = min(len(arm), len(whole))
+            rows.append((target, r.source, r.without, *mean_interval(whole[:n] - arm[:n]), n))
+    return pd.DataFrame(rows, columns=["target", "source", "without", "loss", "low", "high", "seeds"])
+
+
+def per_seed(text: str | float) -> np.ndarray:
+    """The column per_seed of `results.tidy`, (S,)."""
+    return np.array([float(v) for v in str(text).split()])
+
+
+def printed_cell(target: str, method: str, without: str = "") -> float:
+    """What Table 1 (Table 3 for an arm of CoFInAl) prints for an official target, on VST features; NaN if nothing."""
+    name = target.split("/")[1]
+    if without:
+        table = printed("table3").set_index("without")
+        return float(table.loc[without, name]) if name in table else np.nan
+    table = printed("table1").set_index(["method", "backbone"])
+    row = PRINTED_ROWS.get(method)
+    if row is None or row[1] == "C3D" or name not in table:  # C3D's features are not ours
+        return np.nan
+    return float(table.loc[row, name])
+
+
+def as_files(artefact: str, results: pd.DataFrame, command: str) -> dict[str, str]:
+    """A table as {"html": a page, "tex": a LaTeX tabular}, with the line that says where it comes from."""
+    table = cost_frame(results) if artefact == "table2" else results_table(results)
+    line = f"Counted, no data · {command}" if artefact == "table2" else signature(results, command)
+    heading = TITLES[artefact]
+    html = styled(table, artefact).set_caption(f"{heading}. {line}").to_html()
+    page = f'<!doctype html>\n<html lang="en">\n<meta charset="utf-8">\n<title>{heading}</title>\n{html}</html>\n'
+    body = table.rename_axis(index=[None] * table.index.nlevels).to_latex(escape=True, multirow=True)
+    return {"html": page, "tex": f"% {heading}\n% {line}\n{body.replace('–', '--')}"}
+
+
+TITLES = {
+    "table1": "Table 1: SRCC on test routines, ours and printed",
+    "table2": "Table 2: numbers to learn and multiply-accumulates, counted and printed",
+    "table3": "Table 3: SRCC without parts of CoFInAl, ours and printed",
+}
+
+
+def signature(results: pd.DataFrame, command: str) -> str:
+    """Where an artefact's numbers come from: sources, seeds, epochs, device, versions, commits, command."""
+    if results.empty:
+        return f"no runs here · {command}"
+    data = ", ".join(f"{t} ({s})" for t, s in results[["target", "source"]].drop_duplicates().to_numpy())
+    if "seeds" not in results:  # a row a seed
+        results = results.assign(seeds=results["seed"].nunique())
+    known = [f"{name} {', '.join(map(str, results[name].unique()))}" for name in ("device", "torch") if name in results]
+    commits = [str(c)[:7] + str(c)[40:] for c in results["commit"].dropna().unique()] if "commit" in results else []
+    seeds, epochs = extent(results, "seeds"), extent(results, "epochs")
+    parts = [f"data: {data}", f"seeds: {seeds}", f"epochs: {epochs}", *known]
+    return " · ".join(parts + ([f"commit {', '.join(commits)}"] if commits else []) + [command])
+
+
+def extent(results: pd.DataFrame, column: str) -> str:
+    """A column's smallest and largest value in words, such as "1 to 3"."""
+    low, high = results[column].min(), results[column].max()
+    return f"{low}" if low == high else f"{low} to {high}"
+
+
+def _number(value: float) -> str:
+    return NOTHING if pd.isna(value) else f"{value:.3f}"
+
+
+def _span_of(low: float, high: float) -> str:
+    return NOTHING if pd.isna(low) or pd.isna(high) else f"{low:.3f} to {high:.3f}"
+
+
+def _signed(mean: float, low: float, high: float) -> str:
+    interval = "" if pd.isna(low) else f" ({low:+.3f} to {high:+.3f})"
+    return f"{mean:+.3f}{interval}"
+
+
 # --------------------------------------------------------------------------------------- Table 2
+
+
+def cost_frame(counted: pd.DataFrame) -> pd.DataFrame:
+    """Table 2's counts, of `results.costs_of_scoring`: parameters and multiply-accumulates, counted and printed."""
+    columns = {
+        ("parameters, million", "counted"): counted["parameters_m"].map("{:.2f}".format),
+        ("parameters, million", "printed"): counted["printed_m"].map(lambda v: NOTHING if pd.isna(v) else f"{v:.2f}"),
+        ("MACs, billion", "counted"): counted["gmacs"].map("{:.4f}".format),
+        ("MACs, billion", "printed"): counted["printed_gmacs"].map(lambda v: NOTHING if pd.isna(v) else f"{v:.4f}"),
+    }
+    return pd.DataFrame(columns).set_axis([METHOD_NAMES[m] for m in counted["method"]])
 
 
 def cost_table(counted: pd.DataFrame, compared: pd.DataFrame) -> Styler:
     """Parameters and multiply-accumulates of each method, counted and printed; see `efficiency.against_printed`."""
-    rows = {}
-    for method, r in counted.iterrows():
-        p = compared.loc[method] if method in compared.index else None
-        rows[METHOD_NAMES[method]] = {
-            ("parameters, million", "counted"): f"{r['parameters_m']:.2f}",
-            ("parameters, million", "printed"): NOTHING if p is None else f"{p['printed_m']:.2f}",
-            ("MACs, billion", "counted"): f"{r['gmacs']:.4f}",
-            ("MACs, billion", "printed"): NOTHING if p is None else f"{p['printed_gmacs']:.4f}",
-        }
-    return styled(pd.DataFrame(rows).T, "cost", sources=True)
+    joined = counted.join(compared[["printed_m", "printed_gmacs"]])
+    return styled(cost_frame(joined.rename_axis("method").reset_index()), "cost", sources=True)
 
 
 def tried_table(compared: pd.DataFrame) -> Styler:

@@ -5,25 +5,19 @@
 The Makefile keeps the output and executes the chapters again when it differs.
 """
 
-import hashlib
 import json
 import sys
 
 import torch
 
-from cofinal_lib.data import registry
+from cofinal_lib.data import registry, state
 
 
 def main(profile: str) -> None:
     """Print the circumstances; a data file counts by its size and time of change."""
-    folder = registry.mirror() or registry.cache()
-    listing = hashlib.sha256()
-    for name in registry.FILES:
-        if (folder / name).is_file():
-            state = (folder / name).stat()
-            listing.update(f"{name} {state.st_size} {state.st_mtime_ns}\n".encode())
     device = torch.cuda.get_device_name() if torch.cuda.is_available() else "cpu"
-    print(json.dumps({"profile": profile, "device": device, "folder": str(folder), "files": listing.hexdigest()}))
+    files = {dataset: state(dataset) for dataset in registry.DATASETS}
+    print(json.dumps({"profile": profile, "device": device, "files": files}))
 
 
 if __name__ == "__main__":

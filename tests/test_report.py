@@ -14,7 +14,8 @@ from cofinal_lib import report as reporting
 from cofinal_lib import runs
 from cofinal_lib.errors import CofinalError
 from cofinal_lib.figures import report
-from cofinal_lib.runs import RunRecord, RunSpec, run
+from cofinal_lib.records import RunRecord
+from cofinal_lib.runs import RunSpec, run
 
 SPEC = RunSpec("twin/ball", seeds=(0, 1), epochs=3, twin={"feature_dim": 16, "n_train": 40})
 NOTEBOOK = nbformat.read(reporting.NOTEBOOK, as_version=4)

@@ -12,7 +12,8 @@ from cofinal_lib import runs
 from cofinal_lib.data import load
 from cofinal_lib.errors import CofinalError
 from cofinal_lib.metrics import spearman
-from cofinal_lib.runs import RunRecord, RunSpec, run
+from cofinal_lib.records import RunRecord
+from cofinal_lib.runs import RunSpec, run
 
 SPEC = RunSpec("twin/hoop", seeds=(0, 1), epochs=4, twin={"feature_dim": 16, "n_train": 50})
 
@@ -120,7 +121,7 @@ def test_a_corrupt_record_is_named(record, tmp_path):
         ({"seeds": ()}, "needs a seed"),
         ({"epochs": 0}, "and an epoch"),
         ({"options": {"n_grade": 4}}, "unknown option n_grade; CoFInAlConfig has feature_dim"),
-        ({"device": "tpu"}, "device 'tpu' is not here"),
+        ({"device": "tpu"}, "unknown device 'tpu'"),
     ],
 )
 def test_a_spec_that_makes_no_sense_is_refused(change, words):

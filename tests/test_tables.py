@@ -1,4 +1,4 @@
-"""Chapter 5's tables: sources never mixed, every cell with its interval, options that exist, a toy that runs."""
+"""Tables 1 and 3 and chapter 5's: sources never mixed, cells with their intervals, luck, options that exist, a toy."""
 
 import ast
 import importlib
@@ -7,17 +7,19 @@ import re
 from functools import partial
 from pathlib import Path
 
+import matplotlib
+import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
 import torch
 
-from cofinal_lib import tables
+from cofinal_lib import results, tables
 from cofinal_lib.cofinal import CoFInAlConfig
 from cofinal_lib.data import load
-from cofinal_lib.errors import CofinalError
+from cofinal_lib.figures import rivals as draw
 from cofinal_lib.figures.rivals import METHOD_COLOURS, METHOD_NAMES
-from cofinal_lib.metrics import fisher_mean, spearman_interval
+from cofinal_lib.metrics import fisher_mean, mean_interval, spearman_interval
 from cofinal_lib.paper import printed
 from cofinal_lib.rivals import METHODS
 from cofinal_lib.rivals.cofinal_released import ReleasedCoFInAlConfig
@@ -25,27 +27,37 @@ from cofinal_lib.runs import RunSpec
 from cofinal_lib.train import Schedule, fit
 
 ROOT = Path(__file__).parents[1]
+matplotlib.use("agg")
 TARGETS = ["uiprmd/deep-squat", *(f"twin/{t}" for t in ("ball", "clubs", "hoop", "ribbon", "tes", "pcs"))]
+OFFICIAL = ["fisv/tes", "fisv/pcs"]
+SOURCES = {"uiprmd": "movement", "twin": "twin", "fisv": "official", "rg": "official"}
 
 
-@pytest.fixture
-def folder(tmp_path):
-    """A grid of made-up numbers, in the form of `experiments.tidy`."""
-    draw = np.random.default_rng(0)
+def runs(targets, methods=tuple(METHODS), last=(0.3, 0.4, 0.5), lead=0.1, ridge=0.35, without="", options=np.nan):
+    """Results as `results.read` gives them: of each run the last epoch's SRCC by seed, each selection `lead` above."""
     rows = []
-    for target in TARGETS:
-        for method in METHODS:
+    for target in targets:
+        for method in methods:
             for split in ("train", "test"):
-                for selection in ("last", "validation", "best_on_test"):
+                for selection, more in (("last", 0.0), ("validation", -lead), ("best_on_test", lead)):
                     for decoding in ("soft", "hard"):
-                        wanted = (split, selection, decoding) == ("test", "last", "soft")
-                        rho = draw.uniform(0.3, 0.5) if wanted else 0.99
-                        row = {"target": target, "source": "twin" if target[0] == "t" else "movement"}
-                        row |= {"method": method, "split": split, "selection": selection, "decoding": decoding}
-                        row |= {"srcc": rho, "srcc_low": rho - 0.2, "srcc_high": rho + 0.1, "ridge": 0.35}
+                        wanted = split == "test" and decoding == "soft"
+                        seeds = np.array(last) + more if wanted else np.full(len(last), 0.99)
+                        mean, low, high = mean_interval(seeds, correlations=True)
+                        row = {"target": target, "source": SOURCES[target.split("/")[0]], "method": method}
+                        row |= {"options": options, "without": without, "seeds": len(seeds), "epochs": 7}
+                        row |= {"split": split, "selection": selection, "decoding": decoding}
+                        row |= {"srcc": mean, "srcc_low": low, "srcc_high": high}
+                        row |= {"per_seed": " ".join(map(str, seeds)), "ridge": ridge}
+                        row |= {"routines_low": mean - 0.2, "routines_high": mean + 0.1, "commit": "c" * 40}
+                        row |= {"device": "cpu", "torch": "2.x", "run_id": f"{target}-{method}-{without}"}
                         rows.append(row)
-    pd.DataFrame(rows).to_csv(tmp_path / "table1-quick.csv", index=False)
-    return tmp_path
+    frame = pd.DataFrame(rows)
+    frame.attrs = {"profile": "quick", "own": False, "command": "cofinal reproduce table1"}
+    return frame
+
+
+NOTHING = runs(["twin/ball"]).iloc[:0]
 
 
 def test_every_method_has_a_name_a_colour_and_a_printed_row():
@@ -85,38 +97,40 @@ def test_every_switch_of_the_losses_exists():
         assert option(instead)[name] != value and ReleasedCoFInAlConfig(**option(instead))
 
 
-def test_only_the_last_epoch_decoded_softly_on_test_routines_is_read(folder):
-    grid = tables.read_grid("paper", folder)
-    assert grid.attrs["profile"] == "quick", "a grid nobody has computed gives way to the quick one"
+def test_only_the_last_epoch_decoded_softly_on_test_routines_is_compared(tmp_path):
+    (tmp_path / "reference" / "quick").mkdir(parents=True)
+    runs(TARGETS).to_csv(tmp_path / "reference" / "quick" / "table1.csv", index=False)
+    grid = tables.last_epoch(results.read("table1", "paper", tmp_path))
+    assert grid.attrs["profile"] == "quick", "results nobody has computed give way to the quick ones"
     assert len(grid) == len(TARGETS) * len(METHODS) and grid["srcc"].max() < 0.6
+    assert len(tables.compare(grid).query("source == 'twin' and target == 'average'")) == 2 * (len(METHODS) + 1)
 
 
-def test_a_missing_or_faulty_grid_is_a_sentence(tmp_path):
-    with pytest.raises(CofinalError, match=r"table1-quick.csv is missing: python data_scripts/table1.py quick"):
-        tables.read_grid(folder=tmp_path)
-    (tmp_path / "table1-quick.csv").write_text("target,srcc\ntwin/ball,0.5\n")
-    with pytest.raises(CofinalError, match="lacks the columns decoding, method"):
-        tables.read_grid(folder=tmp_path)
-
-
-def test_sources_keep_their_columns_and_cells_their_intervals(folder):
-    cells = tables.compare(tables.read_grid(folder=folder))
-    table = tables.side_by_side(cells, "RG").data
-    ours, theirs = tables.SOURCE_HEADINGS["twin"], tables.SOURCE_HEADINGS["paper"]
-    assert [c[0] for c in table] == [ours] * 5 + [theirs] * 5
-    assert table.loc["GDLT", (theirs, "ball")].startswith("0.746\n")
-    ridge = table.index == "ridge, mean clip"
-    assert table[~ridge].map(lambda cell: "\n" in cell).all(axis=None), "every cell of a method has its interval"
-    assert (table.loc[ridge, ours].to_numpy() == "0.350").all() and (table.loc[ridge, theirs].to_numpy() == "–").all()
-    assert list(tables.side_by_side(cells, "UI-PRMD").data)[0][0] == tables.SOURCE_HEADINGS["movement"]
+def test_sources_keep_their_columns_and_cells_their_intervals():
+    cells = tables.compare(tables.last_epoch(pd.concat([runs(TARGETS), runs(OFFICIAL)])))
+    twins = tables.side_by_side(cells, "RG", ("twin",)).data
+    assert {c[0] for c in twins} == {tables.SOURCE_HEADINGS["twin"]} and len(twins.columns) == 5
+    ridge = twins.index == "ridge, mean clip"
+    assert twins[~ridge].map(lambda cell: "\n" in cell).all(axis=None), "every cell of a method has its interval"
+    assert (twins.loc[ridge].to_numpy() == "0.350").all()
+    ours, theirs = (tables.SOURCE_HEADINGS[s] for s in ("official", "paper"))
+    table = tables.side_by_side(cells, "Fis-V", ("official", "paper"), over="routines").data
+    assert [c[0] for c in table] == [ours] * 3 + [theirs] * 3
+    assert table.loc["GDLT", (theirs, "tes")].startswith("0.685\n") and table.loc["GDLT", (ours, "tes")][:3] == "0.4"
+    assert (table.loc["ridge, mean clip", theirs] == "–").all() and "\n" in table.loc["ridge, mean clip", (ours, "tes")]
     paper = cells[(cells["source"] == "paper") & (cells["method"] == "gdlt")].set_index("target")
-    assert tuple(paper.loc["tes", ["low", "high"]]) == spearman_interval(0.685, 100)
+    assert tuple(paper.loc["tes", ["routines_low", "routines_high"]]) == spearman_interval(0.685, 100)
+    assert paper[["low", "high"]].isna().all(axis=None), "the paper has no seeds"
+    squats = tables.side_by_side(cells, "UI-PRMD", ("movement",)).data
+    assert list(squats) == [(tables.SOURCE_HEADINGS["movement"], "deep-squat")]
+    assert "no runs" in tables.side_by_side(cells, "RG", ("official",)).to_html()
 
 
 def test_averages_by_hand():
     cells = pd.DataFrame({"srcc": np.tanh([0.4, 0.8]), "low": np.tanh([0.1, 0.4]), "high": np.tanh([0.7, 1.2])})
     half = (0.3**2 + 0.4**2) ** 0.5 / 2  # 0.25
     assert np.allclose(tables.average(cells), np.tanh([0.6, 0.6 - half, 0.6 + half]))
+    assert np.allclose(tables.average(cells, together=True), np.tanh([0.6, 0.25, 0.95]))
     cells.loc[0, ["low", "high"]] = np.nan
     mean, low, high = tables.average(cells)
     assert mean == pytest.approx(np.tanh(0.6)) and np.isnan(low) and np.isnan(high)
@@ -128,12 +142,176 @@ def test_verdict_by_hand():
     cells.append(("paper", "a", "RG", "ball", 0.9, 0.8, 0.95))
     cells = pd.DataFrame(cells, columns=["source", "method", "group", "target", "srcc", "low", "high"])
     assert tables.verdict(cells) == {"cells": 3, "above_ridge": 1, "pairs": 3, "pairs_apart": 1}
+    assert not any(tables.verdict(cells, ("official",)).values())
 
 
 def test_one_printed_average_does_not_follow_from_its_cells():
     wrong = tables.recomputed_averages().query("not agrees")
     assert list(wrong["method"]) == ["ACTION-NET"] and list(wrong["backbone"]) == ["I3D + ResNet"]
     assert wrong["recomputed"].iloc[0] == pytest.approx(fisher_mean([0.528, 0.652, 0.708, 0.578]))
+
+
+# --------------------------------------------------------------------------------------- luck
+
+
+def test_luck_shrinks_with_routines_and_likeness_and_follows_theory():
+    assert tables.luck(0.8, 100, between=1.0) < 1e-3, "the same predictions are never apart"
+    alone, alike = tables.luck(0.8, 100), tables.luck(0.8, 100, between=0.9)
+    assert alike < alone < tables.luck(0.8, 50)
+    assert tables.luck(0.8, 400) / alone == pytest.approx(0.5, rel=0.15), "as one over the root of n"
+    assert tables.luck(0.8, 50, targets=4) / tables.luck(0.8, 50) == pytest.approx(0.5, rel=0.15)
+    # without any skill, two methods differ as two independent correlations do: sqrt(2 / (n - 1))
+    assert tables.luck(0.0, 100, between=0.0) == pytest.approx(1.96 * np.sqrt(2 / 99), rel=0.1)
+
+
+def test_printed_leads_by_hand():
+    leads = tables.printed_leads().set_index(["group", "target"])
+    assert leads.loc[("RG", "ball"), "lead"] == pytest.approx(0.809 - 0.746)
+    assert tuple(leads.loc[("RG", "ribbon"), ["rival", "best"]]) == ("ACTION-NET", 0.754)
+    assert leads.loc[("Fis-V", "average"), "lead"] == pytest.approx(0.788 - 0.761)
+    assert (leads["needed_alike"] < leads["needed"]).all() and len(tables.leads_table(leads.reset_index()).data) == 8
+
+
+def test_seeds_spread_by_hand():
+    frame = pd.concat(
+        [runs(["twin/ball"], ["gdlt"], last=(0.1, 0.3)), runs(["twin/ball"], ["c3d-svr"], last=(0.5, 0.5))]
+    )
+    (row,) = tables.noise_over_seeds(pd.concat([frame, runs(["fisv/pcs"], ["gdlt"], last=(0.7,))]), (2,)).to_dict(
+        "records"
+    )
+    assert row["source"] == "twin" and row["cells"] == 1 and row["spread"] == pytest.approx(0.02**0.5)
+    assert row["2 seeds"] == pytest.approx(12.706 * 0.1, rel=1e-3)  # Student's factor with one degree of freedom
+
+
+def test_selection_leads_are_paired_by_seed_and_pool_twins():
+    frame = runs(["twin/ball", "twin/tes", "fisv/pcs"], ["c3d-svr", "gdlt"], lead=0.05)
+    leads = tables.selection_leads(frame)
+    assert set(leads["method"]) == {"gdlt"} and list(leads["data"].unique()) == ["twins", "fisv/pcs"]
+    assert np.allclose(leads["lead"], np.where(leads["selection"] == "validation", -0.05, 0.05))
+    assert dict(leads.groupby("data")["pairs"].first()) == {"twins": 6, "fisv/pcs": 3}
+    undefined = runs(["fisv/pcs"], ["gdlt"], last=(0.5, np.nan))
+    assert list(tables.selection_leads(undefined)["pairs"]) == [1, 1], "a seed without a ranking is left out"
+
+
+def test_paired_differences_resample_both_together():
+    scores = np.random.default_rng(0).standard_normal(40)
+    noisy = scores + np.random.default_rng(1).standard_normal(40)
+    kinds = {"backbone": noisy, "gdlt": noisy, "cofinal": scores}
+    head = {"target": "fisv/pcs", "source": "official", "score": scores, "id": np.arange(40)}
+    points = [pd.DataFrame(head | {"kind": k, "seed": s, "predicted": v}) for k, v in kinds.items() for s in (0, 1)]
+    same, better = tables.paired(pd.concat(points)).to_dict("records")
+    assert (same["method"], same["low"], same["high"], same["between"]) == ("gdlt", 0, 0, 1)
+    assert better["srcc"] == 1 and better["difference"] == pytest.approx(1 - better["ridge"]) and better["low"] > 0
+    assert len(tables.paired_table(tables.paired(pd.concat(points))).data) == 2
+
+
+# --------------------------------------------------------------------------------------- beside the paper
+
+
+def test_counts_beside_printed_cells():
+    official = pd.concat([
+        runs(["fisv/pcs"], ["gdlt"], last=(0.9, 0.9), ridge=0.8),  # above 0.820 and above ridge
+        runs(["fisv/pcs"], ["cofinal"], last=(0.76, 0.76), ridge=0.8),  # 0.843: below, not so when chosen on test
+        runs(["fisv/pcs"], ["hgcn"], last=(0.1, 0.1), lead=0.01, ridge=0.8),  # 0.221: below either way
+        runs(["fisv/pcs"], ["c3d-svr"], last=(0.7,), ridge=0.8),  # nothing printed on these features
+        runs(TARGETS),
+    ])  # fmt: skip
+    assert tables.beside_printed(official) == {
+        "printed": 3, "below": 2, "best_below": 1, "outside": 1, "networks": 3, "below_ridge": 2,
+    }  # fmt: skip
+    (line,) = tables.line_to_pass(official).to_dict("records")
+    assert (line["ridge"], line["svr"], line["svr_printed"]) == (0.8, 0.7, 0.59)
+    assert (line["ridge_low"], line["ridge_high"]) == spearman_interval(0.8, 100)
+    assert (line["printed"], line["printed_below"], line["printed_near"]) == (5, 1, 4)  # .809 .809 .820 .221 .843
+    said = tables.in_words(official)
+    assert said == (
+        "On fisv/pcs, ridge regression on the mean clip reaches 0.800, CoFInAl as printed 0.760 (2 seeds) "
+        "and the SVR 0.700."
+    )
+    assert tables.what_ran(official[official["method"] == "c3d-svr"]).startswith("fisv/pcs: C3D+SVR (1 seed); uiprmd")
+
+
+def test_results_table_by_hand():
+    frame = pd.concat([runs(["fisv/pcs"], ["c3d-svr"], last=(0.5,)), runs(["twin/pcs", "fisv/pcs"], ["cofinal"])])
+    table = tables.results_table(frame)
+    official = table.loc[("fisv/pcs (official)", "CoFInAl, as printed")]
+    low, high = mean_interval([0.3, 0.4, 0.5], correlations=True)[1:]
+    assert list(official) == [
+        "0.400", f"{low:.3f} to {high:.3f}", "0.200 to 0.500", "0.500", "0.350", "0.843", "-0.443",
+    ]  # fmt: skip
+    assert list(table.loc[("fisv/pcs (official)", "C3D+SVR")])[1] == "–", "one seed has no interval"
+    assert (table.loc[("fisv/pcs (official)", "C3D+SVR")][["paper", "difference"]] == "–").all(), "other features"
+    assert (table.loc["twin/pcs (twin)"][["paper", "difference"]] == "–").all(axis=None), "official data alone"
+
+
+def test_losses_of_arms_are_paired_by_seed():
+    whole = runs(["twin/ball", "rg/ball"], ["cofinal"], last=(0.5, 0.7, 0.9))
+    arm = runs(["twin/ball", "rg/ball"], ["cofinal"], last=(0.4, 0.5), without="TFM", options="without=TFM")
+    frame = pd.concat([whole, arm])
+    losses = tables.losses_of_arms(frame)
+    assert list(losses["without"]) == ["TFM", "TFM"] and set(losses["seeds"]) == {2}, "the seeds that both have"
+    assert tuple(losses[["loss", "low", "high"]].iloc[0]) == pytest.approx(mean_interval([0.1, 0.2]))
+    table = tables.results_table(frame)
+    assert "ridge" not in table and table.loc[("rg/ball (official)", "w/o TFM"), "paper"] == "0.590"
+    assert table.loc[("twin/ball (twin)", "w/o TFM"), "paper"] == "–"
+    assert table.loc[("twin/ball (twin)", "CoFInAl"), "less than the whole"] == "–"
+    assert table.loc[("twin/ball (twin)", "w/o TFM"), "less than the whole"].startswith("+0.150 (-0.485 to +0.785)")
+
+
+@pytest.mark.parametrize("artefact", ["table1", "table3"])
+def test_files_say_where_their_numbers_come_from(artefact):
+    frame = runs(["fisv/pcs", "twin/ball"], ["cofinal"])
+    if artefact == "table3":
+        frame = pd.concat([frame, runs(["fisv/pcs"], ["cofinal"], without="GPM", options="without=GPM")])
+    files = tables.as_files(artefact, frame, "cofinal reproduce --profile quick")
+    page, tex = files["html"], files["tex"]
+    assert page.startswith("<!doctype html>") and page.endswith("</html>\n") and "0.400" in page
+    for text in (page, tex):
+        assert "fisv/pcs (official), twin/ball (twin) · seeds: 3 · epochs: 7 · device cpu" in text
+        assert f"commit {'c' * 7} · cofinal reproduce --profile quick" in text
+    assert r"\begin{tabular}" in tex and "–" not in tex
+    assert ("w/o GPM" in page) == (artefact == "table3")
+
+
+# --------------------------------------------------------------------------------------- whatever is there
+
+
+def test_the_first_frame_with_a_source_is_taken():
+    quick, paper = runs(TARGETS), runs(OFFICIAL)
+    paper.attrs["command"] = "another"
+    assert tables.first_with(("official",), quick, paper).attrs["command"] == "another"
+    assert set(tables.first_with(("movement", "twin"), quick, paper)["source"]) == {"movement", "twin"}
+    assert tables.first_with(("official",), quick).empty
+
+
+def test_nothing_at_all_is_said_and_drawn():
+    assert (
+        tables.in_words(NOTHING) == "No run on official features is at hand." and tables.what_ran(NOTHING) == "none yet"
+    )
+    assert not any(tables.beside_printed(NOTHING).values()) and tables.line_to_pass(NOTHING).empty
+    assert tables.noise_over_seeds(NOTHING).empty and tables.selection_leads(NOTHING).empty
+    assert "no runs" in tables.styled(tables.results_table(NOTHING), "x").to_html()
+    assert tables.signature(NOTHING, "c") == "no runs here · c"
+    points = pd.DataFrame(columns=["kind", "seed", "id", "score", "predicted", "target", "source"])
+    assert "no predictions" in tables.paired_table(tables.paired(points)).to_html()
+    for figure in (
+        draw.grid_figure(tables.compare(tables.last_epoch(NOTHING)), ("official",), "line"),
+        draw.selection_figure(tables.selection_leads(NOTHING), "line"),
+    ):
+        assert figure.axes[0].texts[0].get_text() == "no runs here"
+        plt.close(figure)
+
+
+def test_every_official_target_and_all_twins_have_a_panel():
+    rg = [f"rg/{name}" for name in ("ball", "clubs", "hoop", "ribbon")]
+    cells = tables.compare(tables.last_epoch(pd.concat([runs(TARGETS), runs(rg + OFFICIAL)])))
+    for sources, panels in ((("movement", "twin"), 3), (("official",), 8)):
+        figure = draw.grid_figure(cells, sources, "line")
+        assert len([ax for ax in figure.axes if ax.get_title()]) == panels
+        plt.close(figure)
+
+
+# --------------------------------------------------------------------------------------- the toy
 
 
 def toy(text: str) -> str:

@@ -1,5 +1,6 @@
 """Where routines come from: `load` gives the FeatureSet of any target, `official_scores` the judges' scores alone."""
 
+import hashlib
 import os
 from inspect import signature
 from pathlib import Path
@@ -47,13 +48,14 @@ def load(target: str, folder: str | os.PathLike | None = None, seed: int = 0, **
 
 
 def _rg_folder(target: str) -> Path:
-    """A mirror may hold RG's features; the network does not."""
-    folder = registry.mirror()
-    if folder is not None and (folder / "rg" / registry.CLIP_FOLDER).is_dir():
-        return folder / "rg"
+    """The mirror or the cache may hold a reader's copy of RG's features; the network does not."""
+    folder = (registry.mirror() or registry.cache()) / "rg"
+    if (folder / registry.CLIP_FOLDER).is_dir():
+        return folder
     raise CofinalError(
-        f"{target}: the published links to RG's features are dead; pass a folder of your own (--folder) "
-        f"that holds {registry.CLIP_FOLDER}/<video>.npy, train.txt and test.txt, or take twin/{target.split('/')[1]}"
+        f"{target}: the published links to RG's features are dead; bring a folder of your own that holds "
+        f"{registry.CLIP_FOLDER}/<video>.npy, train.txt and test.txt, as {folder} or by --folder, "
+        f"or take twin/{target.split('/')[1]}"
     )
 
 
@@ -102,3 +104,14 @@ def at_hand(target: str) -> bool:
         return (folder / registry.CLIP_FOLDER).is_dir() and (folder / "train.txt").is_file()
     except CofinalError:
         return False
+
+
+def state(target: str) -> str:
+    """A digest of names, sizes and times of a target's files, which are not read; "" for a twin."""
+    dataset = target.split("/")[0]
+    if dataset == "twin":
+        return ""
+    folder = (registry.mirror() or registry.cache()) / dataset
+    files = [(path, path.stat()) for path in sorted(folder.rglob("*"))]
+    listing = "\n".join(f"{path.relative_to(folder)} {s.st_size} {s.st_mtime_ns}" for path, s in files)
+    return hashlib.sha256(listing.encode()).hexdigest()

@@ -3,11 +3,17 @@
 import matplotlib.pyplot as plt
 import seaborn as sns
 
+from cofinal_lib.records import RunRecord
+
 # Okabe and Ito's colours (2008), told apart with any colour vision; one colour a method, everywhere.
 BLUE, ORANGE, GREEN, RED, PURPLE, SKY, YELLOW, BLACK = (
     "#0072B2", "#E69F00", "#009E73", "#D55E00", "#CC79A7", "#56B4E9", "#F0E442", "#000000",
 )  # fmt: skip
 COLOURS = {"cofinal": BLUE, "ridge": BLACK, "train": ORANGE, "test": BLUE, "validation": GREEN, "paper": RED}
+
+GREY = "0.6"
+SELECTION_NAMES = {"last": "last epoch", "validation": "best on validation", "best_on_test": "best on test"}
+LOSS_COLOURS = {"L_S": BLUE, "L_C": ORANGE, "L_F": GREEN, "L_R": PURPLE, "total": BLACK}
 
 
 def use_style() -> None:
@@ -26,3 +32,41 @@ def use_style() -> None:
 def sign(figure, provenance: str) -> None:
     """Write where a figure's numbers come from below it: data, seeds, device, command."""
     figure.supxlabel(provenance, fontsize=8, color="0.35", x=0.01, ha="left")
+
+
+def signed(figure, line: str):
+    """Write a provenance line below whatever the figure says at its foot already; the figure again."""
+    below = figure.get_supxlabel()
+    sign(figure, (f"{below}\n" if below else "") + wrap(line, int(figure.get_figwidth() * 15)))
+    return figure
+
+
+def provenance(record: RunRecord, redraw: str) -> str:
+    """The line below a run's figure: data, seeds, device, run id, and how to redraw it."""
+    r = record.record
+    seeds = ", ".join(map(str, r["spec"]["seeds"]))
+    return wrap(
+        f"Data: {r['spec']['target']} ({r['provenance']['source']}) · seeds {seeds} · "
+        f"{r['spec']['epochs']} epochs · "
+        f"{r['spec']['device'].upper()} · run {r['run_id']} · redraw: {redraw}"
+    )
+
+
+def wrap(line: str, width: int = 110) -> str:
+    """Break a provenance line between its parts, never inside one."""
+    lines = [""]
+    for part in line.split(" · "):
+        longer = f"{lines[-1]} · {part}" if lines[-1] else part
+        if len(longer) <= width or not lines[-1]:
+            lines[-1] = longer
+        else:
+            lines.append(part)
+    return "\n".join(lines)
+
+
+def cell(metric: dict) -> str:
+    """Format a metric of a record, {mean, low, high}: "0.883 [0.875, 0.892]"."""
+    if metric["mean"] is None:
+        return "undefined"
+    interval = "" if metric["low"] is None else f" [{metric['low']:.3f}, {metric['high']:.3f}]"
+    return f"{metric['mean']:.3f}{interval}"

@@ -11,45 +11,32 @@ import pandas as pd
 from IPython.display import Code
 from matplotlib.figure import Figure
 from matplotlib.patches import FancyArrowPatch, Rectangle
-from scipy.stats import rankdata
 
 from cofinal_lib.data.features import FeatureSet
-from cofinal_lib.figures import BLACK, BLUE, COLOURS, GREEN, ORANGE, PURPLE, RED, SKY, YELLOW, sign
+from cofinal_lib.figures import (
+    BLUE,
+    COLOURS,
+    GREEN,
+    GREY,
+    LOSS_COLOURS,
+    ORANGE,
+    PURPLE,
+    RED,
+    SELECTION_NAMES,
+    SKY,
+    YELLOW,
+    cell,
+    sign,
+    wrap,
+)
 from cofinal_lib.metrics import bootstrap_interval, mean_interval, spearman, spearman_interval
 from cofinal_lib.paper import printed
-from cofinal_lib.runs import SELECTIONS, RunRecord
-
-GREY = "0.6"
-SELECTION_NAMES = {"last": "last epoch", "validation": "best on validation", "best_on_test": "best on test"}
-LOSS_COLOURS = {"L_S": BLUE, "L_C": ORANGE, "L_F": GREEN, "L_R": PURPLE, "total": BLACK}
+from cofinal_lib.records import SELECTIONS, RunRecord, srcc_curves
 
 
 def show(thing) -> Code:
     """Display the source of a function or class as the library holds it."""
     return Code(textwrap.dedent(inspect.getsource(thing)), language="python")
-
-
-def provenance(record: RunRecord, redraw: str) -> str:
-    """The line below a run's figure: data, seeds, device, run id, and how to redraw it."""
-    r = record.record
-    seeds = ", ".join(map(str, r["spec"]["seeds"]))
-    return _wrap(
-        f"Data: {r['spec']['target']} ({r['provenance']['source']}) · seeds {seeds} · "
-        f"{r['spec']['epochs']} epochs · "
-        f"{r['spec']['device'].upper()} · run {r['run_id']} · redraw: {redraw}"
-    )
-
-
-def _wrap(line: str, width: int = 110) -> str:
-    """Break a provenance line between its parts, never inside one."""
-    lines = [""]
-    for part in line.split(" · "):
-        longer = f"{lines[-1]} · {part}" if lines[-1] else part
-        if len(longer) <= width or not lines[-1]:
-            lines[-1] = longer
-        else:
-            lines.append(part)
-    return "\n".join(lines)
 
 
 # --------------------------------------------------------------------------------------- the modules
@@ -122,7 +109,7 @@ def fusion_map(attention: np.ndarray, lengths: np.ndarray, line: str) -> Figure:
         ax.set_ylabel("procedure", fontsize=10)
     axes[-1].set_xlabel("clip", fontsize=10)
     fig.colorbar(image, ax=axes, label="attention ÷ even share", shrink=0.8)
-    sign(fig, _wrap(line))
+    sign(fig, wrap(line))
     return fig
 
 
@@ -158,7 +145,7 @@ def parsing_map(attentions: list, masks: list, titles: list[str], line: str) -> 
         ax.tick_params(labelsize=9)
         ax.xaxis.label.set_size(10)
         ax.yaxis.label.set_size(10)
-    sign(fig, _wrap(line))
+    sign(fig, wrap(line))
     return fig
 
 
@@ -182,7 +169,7 @@ def angle_spread(before: dict, after: dict, line: str) -> Figure:
         ax.set_title(f"{G} grades", fontsize=11)
     axes[0].set_ylabel("angle between prototypes (°)")
     axes[-1].legend(fontsize=8, loc="lower right")
-    sign(fig, _wrap(line))
+    sign(fig, wrap(line))
     return fig
 
 
@@ -198,7 +185,7 @@ def mac_bars(costs: dict[int, dict[str, int]], line: str) -> Figure:
     ax.margins(y=0.12)
     ax.set_ylabel("million multiply-accumulates")
     ax.legend(fontsize=9)
-    sign(fig, _wrap(line))
+    sign(fig, wrap(line))
     return fig
 
 
@@ -215,7 +202,7 @@ def decoding_curves(x: np.ndarray, soft: np.ndarray, hard: np.ndarray, slope: np
     right.plot(x, slope, color=BLUE, label="soft")
     right.set(xlabel="what the network believes, $x$", ylabel="slope (points per unit of $x$)")
     right.legend(fontsize=9, loc="center", bbox_to_anchor=(0.5, 0.24))
-    sign(fig, _wrap(line))
+    sign(fig, wrap(line))
     return fig
 
 
@@ -265,21 +252,8 @@ def data_glance(data: FeatureSet, line: str) -> Figure:
         )
     axes["C"].set(xlabel="score (points)", ylabel="routines")
     axes["C"].legend(fontsize=9)
-    sign(fig, _wrap(line, 125))
+    sign(fig, wrap(line, 125))
     return fig
-
-
-def _srcc_curves(arrays: dict) -> dict[str, np.ndarray]:
-    """SRCC (soft) after each epoch of each seed, (S, E), on train, validation and test."""
-
-    def srcc(rows):
-        p, s = rankdata(arrays["predictions"][:, :, rows, 0], axis=-1), rankdata(arrays["scores"][rows])
-        p, s = p - p.mean(-1, keepdims=True), s - s.mean()
-        with np.errstate(invalid="ignore"):
-            return p @ s / np.sqrt((p**2).sum(-1) * (s**2).sum())  # (S, E)
-
-    train = arrays["is_train"]
-    return {"train": srcc(train), "validation": arrays["validation_srcc"], "test": srcc(~train)}
 
 
 def _band(ax, values: np.ndarray, correlations: bool = False, **style) -> None:
@@ -310,7 +284,7 @@ def training_curves(record: RunRecord, line: str) -> Figure:
         columnspacing=1,
         handlelength=1.2,
     )
-    for split, values in _srcc_curves(arrays).items():
+    for split, values in srcc_curves(arrays).items():
         _band(right, values, correlations=True, color=COLOURS[split], label=split, lw=1.5)
     right.set(xlabel="epoch", ylabel="SRCC", ylim=(-0.2, 1.02))
     right.legend(fontsize=9, ncols=3, frameon=False, loc="lower center", bbox_to_anchor=(0.5, 0.99))
@@ -382,17 +356,10 @@ def epoch_choices(record: RunRecord, measure: str = "srcc") -> pd.DataFrame:
     """Test SRCC of each way to choose the epoch: mean over seeds, Student's interval, soft and hard."""
     rows = {}
     for selection in SELECTIONS:
-        cells = {d: _cell(record.record["metrics"]["test"][measure][selection][d]) for d in ("soft", "hard")}
+        cells = {d: cell(record.record["metrics"]["test"][measure][selection][d]) for d in ("soft", "hard")}
         epochs = ", ".join(str(e + 1) for e in record.record["epochs"][selection])
         rows[SELECTION_NAMES[selection]] = cells | {"epochs chosen, a seed each": epochs}
     return pd.DataFrame(rows).T
-
-
-def _cell(metric: dict) -> str:
-    if metric["mean"] is None:
-        return "undefined"
-    interval = "" if metric["low"] is None else f" [{metric['low']:.3f}, {metric['high']:.3f}]"
-    return f"{metric['mean']:.3f}{interval}"
 
 
 def epoch_choice_figure(record: RunRecord, line: str) -> Figure:
@@ -506,7 +473,7 @@ def reference_table(records: list[dict], kind: str = "results") -> pd.DataFrame:
             rows.append(row)
             continue
         for decoding in ("soft", "hard"):
-            cells = {SELECTION_NAMES[s]: _cell(m) for s, m in _summary(r, decoding).items()}
+            cells = {SELECTION_NAMES[s]: cell(m) for s, m in _summary(r, decoding).items()}
             rows.append(row | {"decoding": decoding} | cells)
     return pd.DataFrame(rows, columns=REFERENCE_COLUMNS[kind])
 
@@ -567,5 +534,5 @@ def reference_figure(records: list[dict], redraw: str) -> Figure:
         frameon=False,
     )
     runs = ", ".join(r["run_id"].rsplit("-", 1)[-1] for r in records)
-    sign(fig, _wrap(f"Data: as each row says · runs …{runs} · redraw: {redraw}"))
+    sign(fig, wrap(f"Data: as each row says · runs …{runs} · redraw: {redraw}"))
     return fig

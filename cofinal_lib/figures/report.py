@@ -8,10 +8,24 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 from pandas.io.formats.style import Styler
 
-from cofinal_lib.figures import BLACK, BLUE, COLOURS, GREEN, ORANGE, PURPLE, RED, SKY, sign
-from cofinal_lib.figures.method import LOSS_COLOURS, SELECTION_NAMES, _cell, _srcc_curves, _wrap, provenance
+from cofinal_lib.figures import (
+    BLACK,
+    BLUE,
+    COLOURS,
+    GREEN,
+    LOSS_COLOURS,
+    ORANGE,
+    PURPLE,
+    RED,
+    SELECTION_NAMES,
+    SKY,
+    cell,
+    provenance,
+    sign,
+    wrap,
+)
 from cofinal_lib.metrics import bootstrap_interval, mean_interval, spearman
-from cofinal_lib.runs import RunRecord
+from cofinal_lib.records import RunRecord, srcc_curves
 
 SOURCES = {
     "official": "clip features of real routines with judges' scores",
@@ -30,7 +44,7 @@ def headline(record: RunRecord) -> Markdown:
     n_train, n_test, n_epochs = arrays["is_train"].sum(), (~arrays["is_train"]).sum(), arrays["predictions"].shape[1]
     source = record.record["provenance"].get("source", "unknown")
     results = [
-        _cell(record.metric(decoding=d)) + (f" ({d} decoding)" if len(decodings(record)) > 1 else "")
+        cell(record.metric(decoding=d)) + (f" ({d} decoding)" if len(decodings(record)) > 1 else "")
         for d in decodings(record)
     ]
     return Markdown(
@@ -98,11 +112,11 @@ def metrics_table(record: RunRecord) -> Styler:
     several = len(decodings(record)) > 1
     for split in ("test", "train"):
         for measure, selections in metrics[split].items():
-            for selection, cell in selections.items():
+            for selection, metric in selections.items():
                 row = (MEASURES.get(measure, measure), _selection(selection))
                 for decoding in decodings(record):
                     column = (split, decoding) if several else split
-                    rows.setdefault(column, {})[row] = _cell(cell[decoding])
+                    rows.setdefault(column, {})[row] = cell(metric[decoding])
     frame = pd.DataFrame({column: pd.Series(cells) for column, cells in rows.items()})
     frame.index.names = ["measure", "epoch"]
     return _table(frame, "metrics")
@@ -111,9 +125,9 @@ def metrics_table(record: RunRecord) -> Styler:
 def seeds_table(record: RunRecord) -> Styler:
     """Table of each seed's test SRCC (first decoding), and the epoch that each choice took, counted from 1."""
     decoding, epochs, columns = decodings(record)[0], record.record.get("epochs", {}), {}
-    for selection, cell in record.record["metrics"]["test"]["srcc"].items():
+    for selection, metric in record.record["metrics"]["test"]["srcc"].items():
         name = _selection(selection)
-        columns[name] = ["undefined" if v is None else f"{v:.3f}" for v in cell[decoding]["per_seed"]]
+        columns[name] = ["undefined" if v is None else f"{v:.3f}" for v in metric[decoding]["per_seed"]]
         if selection in epochs:
             columns[name] = [f"{v} (epoch {e + 1})" for v, e in zip(columns[name], epochs[selection], strict=True)]
     seeds = pd.Index([str(s) for s in record.record["spec"]["seeds"]], name="seed")
@@ -171,7 +185,7 @@ def _selection(name: str) -> str:
 
 def _line(record: RunRecord, panels: int) -> str:
     """The provenance line below a figure, broken to fit its width."""
-    return _wrap(provenance(record, "book/experiments/run.ipynb").replace("\n", " · "), 110 if panels > 1 else 65)
+    return wrap(provenance(record, "book/experiments/run.ipynb").replace("\n", " · "), 110 if panels > 1 else 65)
 
 
 def learning_curves(record: RunRecord) -> Figure | None:
@@ -206,7 +220,7 @@ def _curves(record: RunRecord) -> tuple[dict, dict]:
     """Losses and SRCCs of at least two measured epochs: name -> (epochs (E,) from 1, values (S, E))."""
     arrays = record.arrays
     losses = {name.removeprefix("loss/"): v for name, v in arrays.items() if name.startswith("loss/")}
-    srccs = {name.replace("validation", "held-out"): v for name, v in _srcc_curves(arrays).items()}
+    srccs = {name.replace("validation", "held-out"): v for name, v in srcc_curves(arrays).items()}
     return tuple({n: m for n, v in group.items() if len((m := _measured(v))[0]) > 1} for group in (losses, srccs))
 
 

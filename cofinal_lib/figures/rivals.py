@@ -12,8 +12,7 @@ from sklearn.decomposition import PCA
 from torch import Tensor, nn
 
 from cofinal_lib.data.features import FeatureSet
-from cofinal_lib.figures import BLACK, BLUE, COLOURS, GREEN, ORANGE, PURPLE, RED, SKY, sign
-from cofinal_lib.figures.method import _wrap
+from cofinal_lib.figures import BLUE, COLOURS, GREEN, ORANGE, PURPLE, SKY, sign, wrap
 from cofinal_lib.rivals.c3d_svr import C3DSVR, mean_clip
 
 METHOD_NAMES = {
@@ -89,7 +88,7 @@ def mean_clips(model: C3DSVR, data: FeatureSet, line: str) -> Figure:
     right.set(xlabel="score (points)", ylabel="predicted (points)", title="the SVR's scores")
     right.legend(fontsize=8)
     _small(left, right)
-    sign(fig, _wrap(line))
+    sign(fig, wrap(line))
     return fig
 
 
@@ -124,7 +123,7 @@ def skipping(model: nn.Module, features: Tensor, lengths: Tensor, biases: tuple[
     right.set(xlabel="window of two clips", ylabel="bias of the update gate", title="windows that update the state")
     right.set(xlim=(-1, len(rows[0]) + 8), ylim=(len(biases) - 0.5, -0.5))
     _small(left, right)
-    sign(fig, _wrap(line))
+    sign(fig, wrap(line))
     return fig
 
 
@@ -148,7 +147,7 @@ def neighbours(model: nn.Module, features: Tensor, lengths: Tensor, line: str) -
     right.set_ylim(top=right.get_ylim()[1] + 0.25 * np.ptp(right.get_ylim()))
     right.legend(fontsize=9, ncols=2, loc="upper center", framealpha=1)
     _small(left, right)
-    sign(fig, _wrap(line))
+    sign(fig, wrap(line))
     return fig
 
 
@@ -183,7 +182,7 @@ def evidence(model: nn.Module, features: Tensor, lengths: Tensor, titles: list[s
     axes[B // 2, 1].set_ylabel("share of the vote")
     fig.colorbar(image, ax=axes[:, 0], label="÷ even share", shrink=0.7).ax.tick_params(labelsize=8)
     _small(*axes.flat)
-    sign(fig, _wrap(line))
+    sign(fig, wrap(line))
     return fig
 
 
@@ -208,7 +207,7 @@ def scenes(model: nn.Module, features: Tensor, lengths: Tensor, seed: int, line:
     right.axvline(float(out["score"][0]), color="k", lw=1.5)
     right.set(xlabel="score (points)", ylabel="draws", title=f"one routine, {draws} draws")
     _small(left, middle, right)
-    sign(fig, _wrap(line))
+    sign(fig, wrap(line))
     return fig
 
 
@@ -234,7 +233,7 @@ def mirrored(model: nn.Module, features: Tensor, lengths: Tensor, line: str) -> 
     right.legend(fontsize=8, ncols=2, frameon=False, loc="lower center", bbox_to_anchor=(0.5, 0.98), borderpad=0)
     fig.colorbar(image, ax=right, label="cosine", shrink=0.8).ax.tick_params(labelsize=8)
     _small(left, right)
-    sign(fig, _wrap(line))
+    sign(fig, wrap(line))
     return fig
 
 
@@ -256,41 +255,112 @@ def ladder(model: nn.Module, features: Tensor, lengths: Tensor, line: str) -> Fi
     axes[0].set(xlabel="grade", xticks=range(grades.shape[1]))
     axes[1].set(xlabel="sub-grade", xticks=range(0, cosines.shape[1], max(1, cosines.shape[1] // 5)))
     _small(*axes)
-    sign(fig, _wrap(line))
+    sign(fig, wrap(line))
     return fig
 
 
 # --------------------------------------------------------------------------------------- Table 1
 
 
-def grid_figure(cells: pd.DataFrame, panels: list[tuple[str, str, str]], line: str) -> Figure:
-    """Draw cells of `tables.compare`: a row a method, a panel a source.
+SOURCE_TITLES = {"movement": "movement", "twin": "twin", "official": "official"}
+
+
+def grid_figure(cells: pd.DataFrame, sources: tuple[str, ...], line: str) -> Figure:
+    """Draw cells of `tables.compare`: a row a method, a panel a target; of twins their averages, where all are there.
+
+    Filled: ours, thick intervals over seeds, thin over test routines. Hollow, in official panels: printed, over test
+    routines; a square where the printed method read other features. Dashed: ridge, its band over test routines.
 
     Args:
-        panels: (source, group, target) of each, such as ("twin", "RG", "average").
+        sources: of ours, such as ("movement", "twin"); their cells may be missing.
     """
-    methods = list(METHOD_NAMES)
-    sources = {"movement": "movement", "twin": "twin", "paper": "paper, official"}
-    fig, axes = plt.subplots(1, len(panels), figsize=(8.6, 4), sharey=True)
-    for ax, (source, group, target) in zip(axes, panels, strict=True):
-        part = cells[(cells["source"] == source) & (cells["group"] == group) & (cells["target"] == target)]
-        part = part.set_index("method")
+    methods, panels = list(METHOD_NAMES), _panels(cells, sources)
+    columns = min(max(len(panels), 1), 4)
+    rows = -(-max(len(panels), 1) // columns)
+    fig, axes = plt.subplots(rows, columns, figsize=(8.6, 0.5 + 3.5 * rows), sharey=True, squeeze=False)
+    if not panels:
+        axes[0, 0].text(0.5, 0.5, "no runs here", ha="center", transform=axes[0, 0].transAxes)
+    for ax in axes.flat[len(panels) :]:
+        ax.axis("off")
+    for ax, (source, group, target) in zip(axes.flat, panels, strict=False):
+        part = cells[(cells["group"] == group) & (cells["target"] == target)].set_index(["source", "method"])
         for y, method in enumerate(methods):
+            colour = METHOD_COLOURS[method]
+            if (source, method) in part.index:
+                r = part.loc[source, method]
+                ax.plot([r["routines_low"], r["routines_high"]], [y, y], color=colour, lw=1)
+                ax.plot([r["low"], r["high"]], [y, y], color=colour, lw=3.5, solid_capstyle="butt")
+                ax.plot(r["srcc"], y, "o", color=colour, ms=7)
             # the paper has one CoFInAl: it stands in the released code's row, which nearest made its numbers
-            if method not in part.index or (source == "paper" and method == "cofinal"):
-                continue
-            r, face = part.loc[method], "w" if source == "paper" else METHOD_COLOURS[method]
-            ax.plot([r["low"], r["high"]], [y, y], color=METHOD_COLOURS[method], lw=2)
-            ax.plot(r["srcc"], y, "o", color=METHOD_COLOURS[method], mfc=face, ms=7)
-        if "ridge" in part.index:
-            ax.axvline(part.loc["ridge", "srcc"], color=METHOD_COLOURS["ridge"], lw=1.2, ls="--")
+            if source == "official" and method != "cofinal":
+                r = part.loc["paper", method]
+                ax.plot([r["routines_low"], r["routines_high"]], [y + 0.3] * 2, color=colour, lw=1, ls=":")
+                ax.plot(r["srcc"], y + 0.3, "s" if method == "c3d-svr" else "o", color=colour, mfc="w", ms=6)
+        if (source, "ridge") in part.index:
+            r = part.loc[source, "ridge"]
+            ax.axvspan(r["routines_low"], r["routines_high"], color="0.94", lw=0, zorder=0)
+            ax.axvline(r["srcc"], color=METHOD_COLOURS["ridge"], lw=1.2, ls="--")
         name = target if target != "average" else f"{group}, average"
-        ax.set_title(f"{sources[source]}\n{name}", fontsize=9, color=RED if source == "paper" else BLACK)
-        ax.set(ylim=(len(methods) - 0.5, -0.5))
-        ax.set_xlabel("SRCC", fontsize=10)
+        ax.set_title(f"{SOURCE_TITLES[source]}\n{name}", fontsize=9)
+        ax.set(ylim=(len(methods) - 0.4, -0.6))
+        ax.set_xlabel("test SRCC", fontsize=10)
+        ax.tick_params(labelsize=9)
+    axes[0, 0].set_yticks(range(len(methods)), [METHOD_NAMES[m] for m in methods])
+    sign(fig, wrap(line, 120))
+    return fig
+
+
+def _panels(cells: pd.DataFrame, sources: tuple[str, ...]) -> list[tuple[str, str, str]]:
+    """Panels of `grid_figure`, (source, group, target): a group of twins by its average, else each target."""
+    panels = []
+    for (source, group), part in cells[cells["source"].isin(sources)].groupby(["source", "group"], sort=False):
+        targets = list(part["target"].unique())
+        whole = source == "twin" and "average" in targets
+        panels += [(source, group, target) for target in (["average"] if whole else targets)]
+    return panels
+
+
+def lead_figure(leads: pd.DataFrame, line: str) -> Figure:
+    """Draw `tables.printed_leads`: CoFInAl's printed lead beside what chance alone gives two equally good methods."""
+    fig, ax = plt.subplots(figsize=(7.6, 3.6))
+    y = np.arange(len(leads))
+    ax.barh(y, leads["needed"], height=0.62, color="0.9", label="luck of two methods with errors of their own")
+    ax.barh(y, leads["needed_alike"], height=0.62, color="0.75", label="luck of two methods much alike")
+    ax.plot(leads["lead"], y, "o", mfc="w", mew=2, ms=9, color=COLOURS["paper"], label="printed lead of CoFInAl")
+    ax.set_yticks(y, leads["group"] + ", " + leads["target"])
+    ax.set(ylim=(len(leads) - 0.5, -0.5), xlabel="difference of two SRCC")
+    ax.legend(fontsize=9, frameon=False, loc="lower center", bbox_to_anchor=(0.4, 1))
+    _small(ax)
+    sign(fig, wrap(line))
+    return fig
+
+
+def selection_figure(leads: pd.DataFrame, line: str) -> Figure:
+    """Draw `tables.selection_leads`: what choosing the epoch brings over the last one, a panel a target (all twins).
+
+    Filled: chosen on held-out training routines; hollow: on the test routines. Ticks: single seeds (and twins).
+    """
+    methods = [m for m in METHOD_NAMES if m in set(leads["method"])]
+    panels = list(leads.groupby(["source", "data"], sort=False))
+    fig, axes = plt.subplots(1, max(len(panels), 1), figsize=(8.6, 3.8), sharey=True, squeeze=False)
+    axes = axes[0]
+    if not panels:
+        axes[0].text(0.5, 0.5, "no runs here", ha="center", transform=axes[0].transAxes)
+    for ax, ((source, data), part) in zip(axes, panels, strict=False):
+        ax.axvline(0, color="0.5", lw=0.8)
+        for r in part.itertuples():
+            validation, colour = r.selection == "validation", METHOD_COLOURS[r.method]
+            y = methods.index(r.method) + (-0.16 if validation else 0.16)
+            single = [float(lead) for lead in r.spans.split()]
+            ax.plot(single, [y] * len(single), "|", color=colour, ms=6, alpha=0.5)
+            ax.plot([r.low, r.high], [y, y], color=colour, lw=1.6)
+            ax.plot(r.lead, y, "o", color=colour, mfc=colour if validation else "w", ms=7)
+        ax.set_title(f"{data}\n({'simulated' if source == 'twin' else source})", fontsize=9)
+        ax.set_xlabel("SRCC over the last epoch's", fontsize=9)
         ax.tick_params(labelsize=9)
     axes[0].set_yticks(range(len(methods)), [METHOD_NAMES[m] for m in methods])
-    sign(fig, _wrap(line, 120))
+    axes[0].set_ylim(len(methods) - 0.4, -0.6)
+    sign(fig, wrap(line, 120))
     return fig
 
 
@@ -314,7 +384,7 @@ def cost_figure(counted: pd.DataFrame, compared: pd.DataFrame, line: str) -> Fig
     ax.plot([], [], "s", ms=9, mfc="none", mew=1.8, color="0.3", label="printed, Table 2")
     ax.set(xscale="log", yscale="log", xlabel="parameters (million)", ylabel="multiply-accumulates (billion)")
     ax.legend(fontsize=9, loc="center left", bbox_to_anchor=(1, 0.5), frameon=False)
-    sign(fig, _wrap(line))
+    sign(fig, wrap(line))
     return fig
 
 
@@ -337,5 +407,5 @@ def time_figure(summarised: pd.DataFrame, line: str) -> Figure:
         ax.set_axisbelow(True)
         _small(ax)
     axes[0, 0].set_yticks(range(len(part)), [METHOD_NAMES[m] for m in part.index])
-    sign(fig, _wrap(line))
+    sign(fig, wrap(line))
     return fig

@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 
 from cofinal_lib.data import load
 from cofinal_lib.padding import fixed_clips
+from cofinal_lib.records import SELECTIONS
 from cofinal_lib.rivals import C3DSVR, GDLT, HGCN, METHODS, MSLSTM, ActionNet, ReleasedCoFInAl
-from cofinal_lib.runs import SELECTIONS, RunSpec, run
+from cofinal_lib.runs import RunSpec, run
 from cofinal_lib.train import embed, fit
 
 SMALL = {  # options for a small twin

@@ -1,0 +1,408 @@
+"""Chapter 11: Figure 5, t-SNE's planes, what features know of grades, predicted against true scores."""
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+from IPython.display import Markdown
+from matplotlib.colors import ListedColormap
+from matplotlib.figure import Figure
+from pandas.io.formats.style import Styler
+from scipy import stats
+from sklearn.model_selection import StratifiedKFold, cross_val_predict
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+from sklearn.svm import SVC
+
+from cofinal_lib import tables
+from cofinal_lib.figures import BLACK, signed
+from cofinal_lib.figures.grades import nothing
+from cofinal_lib.figures.rivals import METHOD_COLOURS, METHOD_NAMES
+from cofinal_lib.metrics import mean_interval, spearman, spearman_interval
+
+KIND_NAMES = {"backbone": "backbone (mean clip)"} | METHOD_NAMES
+
+
+def feature_planes(results: pd.DataFrame, line: str, seed: int | None = None) -> Figure:
+    """Draw Figure 5: test routines in t-SNE's plane with an SVC's regions, above predicted against true scores.
+
+    Titles: the share of routines in their own grade's region, which helped to draw it; the SRCC of the predictions with
+    its 95 % interval over routines.
+
+    Args:
+        results: of `results.what_features_know`. seed: which run and t-SNE; the first where none is named.
+    """
+    if results.empty:
+        return nothing(line)
+    seed = results["seed"].min() if seed is None else seed
+    results = results[results["seed"] == seed]
+    kinds = list(results["kind"].unique())
+    grades = np.sort(results["grade"].unique())
+    shades = ListedColormap(plt.get_cmap("viridis")(np.linspace(0.05, 0.95, len(grades))))
+    span = {"vmin": grades[0] - 0.5, "vmax": grades[-1] + 0.5, "cmap": shades}
+    fig, axes = plt.subplots(2, len(kinds), figsize=(3.1 * len(kinds) + 0.6, 6.4), squeeze=False)
+    for (top, bottom), kind in zip(axes.T, kinds, strict=True):
+        part = results[results["kind"] == kind]
+        plane, colour = part[["x", "y"]].to_numpy(), METHOD_COLOURS.get(kind, BLACK)
+        (left, down), (right, up) = plane.min(0), plane.max(0)
+        edge = 0.06 * max(right - left, up - down)
+        x, y = np.meshgrid(*(np.linspace(a - edge, b + edge, 200) for a, b in ((left, right), (down, up))))
+        predict = _regions(plane, part["grade"].to_numpy())
+        region = predict(np.c_[x.ravel(), y.ravel()]).reshape(x.shape)
+        top.imshow(region, alpha=0.35, origin="lower", extent=(x.min(), x.max(), y.min(), y.max()), aspect="auto",
+                   interpolation="nearest", **span)  # fmt: skip
+        points = top.scatter(*plane.T, c=part["grade"], s=16, edgecolors="k", linewidths=0.3, **span)
+        own = 100 * float((predict(plane) == part["grade"].to_numpy()).mean())
+        top.set(xticks=[], yticks=[])
+        top.set_title(f"{KIND_NAMES[kind]}\n{own:.0f} % in their own region", fontsize=10)
+        row = ranks(part).iloc[0]
+        true, predicted = part["score"].to_numpy(), part["predicted"].to_numpy()
+        ends = np.array([true.min(), true.max()])
+        bottom.plot(ends, ends, ":", color="0.4", lw=1, label="ideal")
+        bottom.scatter(true, predicted, s=10, color=colour, alpha=0.7, lw=0)
+        if np.isfinite(row["slope"]):
+            fitted = predicted.mean() + row["slope"] * (ends - true.mean())
+            bottom.plot(ends, fitted, color=colour, label=f"fit, slope {row['slope']:.2f}")
+        bottom.set_title(f"SRCC {row['srcc']:.2f} [{row['low']:.2f}, {row['high']:.2f}]", fontsize=10)
+        bottom.set_xlabel("true score", fontsize=10)
+        bottom.tick_params(labelsize=9)
+        bottom.legend(fontsize=8, frameon=False, loc="upper left")
+    for ax in axes[1, 1:]:
+        ax.sharey(axes[1, 0])
+    axes[1, 0].set_ylabel("predicted score\n(backbone: ridge regression)", fontsize=10)
+    bar = fig.colorbar(points, ax=list(axes[0]), ticks=grades, shrink=0.85)
+    bar.set_label("grade", fontsize=10)
+    target = f"{results['target'].iloc[0]} ({results['source'].iloc[0]})"
+    fig.suptitle(f"{target}, seed {seed}", fontsize=10)
+    return signed(fig, line)
+
+
+def _regions(plane: np.ndarray, grades: np.ndarray):
+    """What an SVC fitted to (N, 2) places and their (N,) grades says of other places: a function of (M, 2)."""
+    if len(np.unique(grades)) == 1:
+        return lambda places: np.full(len(places), grades[0])
+    return make_pipeline(StandardScaler(), SVC()).fit(plane, grades).predict
+
+
+def shuffled(results: pd.DataFrame, draws: int = 100, seed: int = 0) -> pd.DataFrame:
+    """What the plane's shares are where nothing is known: the same places, with grades dealt out at random.
+
+    Args:
+        results: of `results.what_features_know`; the first seed of each kind of feature counts. draws: how many deals.
+
+    Returns:
+        kind, measure ("plane, same routines" and "plane, other routines", as in the readout), mean, low, high: the
+        middle 95 % of the deals.
+    """
+    rows, random = [], np.random.default_rng(seed)
+    folds = StratifiedKFold(5, shuffle=True, random_state=0)
+    for kind, part in results.groupby("kind", sort=False):
+        part = part[part["seed"] == part["seed"].min()]
+        plane, shares = part[["x", "y"]].to_numpy(), {"plane, same routines": [], "plane, other routines": []}
+        for _ in range(draws):
+            dealt = random.permutation(part["grade"].to_numpy())
+            shares["plane, same routines"].append((_regions(plane, dealt)(plane) == dealt).mean())
+            svc = make_pipeline(StandardScaler(), SVC())
+            shares["plane, other routines"].append((cross_val_predict(svc, plane, dealt, cv=folds) == dealt).mean())
+        for measure, values in shares.items():
+            low, high = np.quantile(values, [0.025, 0.975])
+            rows.append((kind, measure, float(np.mean(values)), float(low), float(high)))
+    return pd.DataFrame(rows, columns=["kind", "measure", "mean", "low", "high"])
+
+
+# The readout's measures: what is drawn, in this order, and what its axis says.
+READOUT = {
+    "plane, same routines": "share in own region",
+    "plane, other routines": "share in own region",
+    "features, other routines": "share in own grade",
+    "ridge, other routines": "SRCC",
+}
+
+
+def over_seeds(readout: pd.DataFrame) -> pd.DataFrame:
+    """The readout of `results.what_features_know` over seeds: kind, measure, seeds, mean, low, high (Student's 95 %).
+
+    One seed has no interval; nor has a value that no seed moves, for it says nothing about another start.
+    """
+    rows = []
+    for (kind, measure), part in readout.groupby(["kind", "measure"], sort=False):
+        mean, low, high = mean_interval(part["value"], correlations=READOUT.get(measure) == "SRCC")
+        if not high - low > 1e-9:
+            low = high = float("nan")
+        rows.append((kind, measure, len(part), mean, low, high))
+    return pd.DataFrame(rows, columns=["kind", "measure", "seeds", "mean", "low", "high"])
+
+
+def readout_figure(readout: pd.DataFrame, floor: pd.DataFrame, n: int, line: str) -> Figure:
+    """Draw what can be read off the features: a row a kind, a panel a measure.
+
+    Rings: seeds; marks: means; thick lines: 95 % intervals over seeds; thin ones: over `n` routines (shares: Wilson's;
+    SRCC: Bonett and Wright's), not where the same routines drew the regions. Grey: the middle 95 % of what features
+    that know nothing give: shuffled grades in the plane, else chance alone. Dashed: always the commonest grade.
+
+    Args:
+        readout: "figure5-readout" of `results.what_features_know`. floor: of `shuffled`. n: routines tested.
+    """
+    if readout.empty:
+        return nothing(line)
+    summary, kinds = over_seeds(readout), list(readout["kind"].unique())
+    commonest = float(readout.loc[readout["measure"] == "always the commonest grade", "value"].mean())
+    grey = floor.set_index(["kind", "measure"])
+    fig, axes = plt.subplots(1, len(READOUT), figsize=(10.2, 1.5 + 0.62 * len(kinds)), sharey=True)
+    for ax, (measure, unit) in zip(axes, READOUT.items(), strict=True):
+        for y, kind in enumerate(kinds):
+            colour = METHOD_COLOURS.get(kind, BLACK)
+            ax.fill_betweenx([y - 0.38, y + 0.38], *_by_chance(grey, kind, measure, commonest, n), color="0.88", lw=0)
+            values = readout.loc[(readout["kind"] == kind) & (readout["measure"] == measure), "value"]
+            ax.plot(values, [y] * len(values), "o", color=colour, mfc="none", ms=5, alpha=0.7)
+            for r in summary[(summary["kind"] == kind) & (summary["measure"] == measure)].itertuples():
+                if measure != "plane, same routines":
+                    ax.hlines(y, *_over_routines(r.mean, unit, n), color=colour, lw=1)
+                ax.hlines(y, r.low, r.high, color=colour, lw=3)
+                ax.plot(r.mean, y, "o", color=colour, ms=7)
+        if unit == "SRCC":
+            ax.axvline(0, color="0.5", lw=0.8)
+        else:
+            ax.axvline(commonest, color="0.3", lw=1, ls="--")
+            ax.set_xlim(0, max(0.6, *ax.get_xlim()))
+        ax.set_title(measure.replace(", ", ",\n"), fontsize=10)
+        ax.set_xlabel(unit, fontsize=10)
+        ax.tick_params(labelsize=9)
+    axes[0].set_yticks(range(len(kinds)), [KIND_NAMES[k] for k in kinds])
+    axes[0].set_ylim(len(kinds) - 0.4, -0.6)
+    return signed(fig, line)
+
+
+def _by_chance(grey: pd.DataFrame, kind: str, measure: str, commonest: float, n: int) -> tuple[float, float]:
+    """The middle 95 % of a measure for features that know nothing."""
+    if (kind, measure) in grey.index:
+        return tuple(grey.loc[(kind, measure), ["low", "high"]].astype(float))
+    if READOUT[measure] == "SRCC":
+        return -_chance_srcc(n), _chance_srcc(n)
+    return tuple(float(k) / n for k in stats.binom.interval(0.95, n, commonest))
+
+
+def _over_routines(value: float, unit: str, n: int) -> tuple[float, float]:
+    """95 % interval of an SRCC or a share over `n` routines."""
+    if not np.isfinite(value):
+        return np.nan, np.nan
+    if unit == "SRCC":
+        return spearman_interval(value, n)
+    return tuple(stats.binomtest(round(value * n), n).proportion_ci(method="wilson"))
+
+
+def planes_in_words(readout: pd.DataFrame, floor: pd.DataFrame) -> Markdown:
+    """The plane's shares, mean over seeds, beside what shuffled grades give: a line a kind of feature."""
+    mean = over_seeds(readout).set_index(["kind", "measure"])["mean"]
+    said = []
+    for kind, part in floor.groupby("kind", sort=False):
+        words = []
+        for r in part.itertuples():
+            share, low, high = (round(100 * v) for v in (mean[kind, r.measure], r.low, r.high))
+            side = "above" if share > high else "below" if share < low else "within"
+            where = "of the routines that drew the regions" if "same" in r.measure else "of routines left out"
+            words.append(f"{share} % {where} lie in their own, {side} what shuffled grades give ({low} to {high} %)")
+        said.append(f"- {KIND_NAMES[kind]}: {'; '.join(words)}.")
+    return Markdown("\n".join(said) or "Nothing has been run there yet.")
+
+
+def seeds_table(readout: pd.DataFrame, measure: str = "plane, other routines") -> Styler:
+    """One measure of the readout, a row a kind of feature, a column a seed, and how far apart the seeds are."""
+    part = readout[readout["measure"] == measure]
+    if part.empty:
+        return tables.styled(pd.DataFrame({"seed": []}), "seeds")
+    table = part.pivot(index="kind", columns="seed", values="value").reindex(part["kind"].unique())
+    apart = table.max(axis=1) - table.min(axis=1)
+    apart[table.notna().sum(axis=1) < 2] = np.nan  # a single seed
+    table = table.rename(columns="seed {}".format).assign(apart=apart).rename(index=KIND_NAMES)
+    return tables.styled(table.map(lambda v: tables.NOTHING if pd.isna(v) else f"{v:.2f}"), "seeds")
+
+
+def readout_table(readout: pd.DataFrame) -> Styler:
+    """The readout, a row a kind of feature, a column a measure: means, and below them intervals over seeds."""
+    summary = over_seeds(readout).set_index(["kind", "measure"])
+    rows = {
+        KIND_NAMES[kind]: {
+            measure: f"{r['mean']:.3f}" + ("" if pd.isna(r["low"]) else f"\n{r['low']:.2f} to {r['high']:.2f}")
+            for measure, r in summary.loc[kind].reindex([*READOUT]).iterrows()
+        }
+        for kind in readout["kind"].unique()
+    }
+    table = pd.DataFrame(rows).T
+    return tables.styled(table.rename(columns=lambda name: name.replace(", ", ",\n")), "readout", narrow=True)
+
+
+def clear_of_chance(readout: pd.DataFrame, floor: pd.DataFrame, n: int) -> dict:
+    """How many kinds of feature lie above chance in the mean over seeds, of `n` test routines.
+
+    Returns:
+        kinds, how many there are; plane, above the reach of shuffled grades on the same routines; ridge, above that of
+        shuffled scores in the SRCC on other routines; best, the name of the kind with the highest such SRCC.
+    """
+    if readout.empty:
+        return {"kinds": 0, "plane": 0, "ridge": 0, "best": "none"}
+    mean = over_seeds(readout).pivot(index="kind", columns="measure", values="mean")
+    same, ridge = mean["plane, same routines"], mean["ridge, other routines"]
+    reach = floor[floor["measure"] == "plane, same routines"].set_index("kind")["high"]
+    return {
+        "kinds": len(mean),
+        "plane": int((same > reach.reindex(same.index)).sum()),
+        "ridge": int((ridge > _chance_srcc(n)).sum()),
+        "best": KIND_NAMES[ridge.idxmax()] if ridge.notna().any() else "none",
+    }
+
+
+def _chance_srcc(n: int) -> float:
+    """What 97.5 % of the SRCCs of `n` shuffled scores stay below."""
+    return 1.96 / np.sqrt(n - 1)
+
+
+def ranks_in_words(results: pd.DataFrame) -> Markdown:
+    """Test SRCC of each kind of feature's scores, the backbone's by ridge regression, and who passes that regression.
+
+    Args:
+        results: of `results.what_features_know`.
+    """
+    if results.empty:
+        return Markdown("Nothing has been run there yet.")
+    ranked = ranks(results).groupby("kind", sort=False).agg(
+        srcc=("srcc", "mean"), seeds=("seed", "size"), low=("low", "mean"), high=("high", "mean")
+    )  # fmt: skip
+    target, source = results[["target", "source"]].iloc[0]
+    ridge, said = ranked.loc["backbone"], []
+    said.append(
+        f"- Ridge regression on the backbone's mean clip, {target} ({source}): {ridge['srcc']:.3f}, "
+        f"over test routines from {ridge['low']:.2f} to {ridge['high']:.2f}."
+    )
+    for kind, r in ranked.drop(index="backbone").iterrows():
+        lead = r["srcc"] - ridge["srcc"]
+        seeds = "one seed" if r["seeds"] == 1 else f"mean of {r['seeds']:.0f} seeds"
+        words = f"{abs(lead):.3f} {'above' if lead > 0 else 'below'} the regression"
+        paper = tables.printed_cell(target, kind) if source == "official" else np.nan
+        if np.isfinite(paper):
+            side = "inside" if ridge["low"] <= paper <= ridge["high"] else "outside"
+            words += f"; the paper prints {paper:.3f}, {side} the regression's interval"
+        said.append(f"- {KIND_NAMES[kind]}: {r['srcc']:.3f} ({seeds}), {words}.")
+    return Markdown("\n".join(said))
+
+
+def ranks(results: pd.DataFrame) -> pd.DataFrame:
+    """How well scores are read off each kind of feature, a row a run: kind, seed, n, srcc, low, high, pearson, slope.
+
+    The backbone's scores are ridge regression's, fitted to the training routines' mean clips; low and high are over
+    test routines (Bonett and Wright's 95 %); pearson is the ordinary correlation; slope is that of the fitted line,
+    predicted = slope * true + offset.
+
+    Args:
+        results: of `results.what_features_know`, or of `rescaled`: then a row a version, "name" in place of "kind".
+    """
+    by, rows = ["name" if "name" in results else "kind", "seed"], []
+    for key, part in results.groupby(by, sort=False):
+        true, predicted, n = part["score"].to_numpy(), part["predicted"].to_numpy(), len(part)
+        rho = spearman(predicted, true)
+        low, high = spearman_interval(rho, n) if n > 3 and abs(rho) < 1 - 1e-9 else (float("nan"), float("nan"))
+        slope, pearson = float(np.polyfit(true, predicted, 1)[0]), float("nan")
+        if np.ptp(predicted) > 0:
+            pearson = float(np.corrcoef(true, predicted)[0, 1])
+        rows.append((*key, n, rho, low, high, pearson, slope))
+    return pd.DataFrame(rows, columns=[*by, "n", "srcc", "low", "high", "pearson", "slope"])
+
+
+def slopes_figure(ranked: pd.DataFrame, line: str) -> Figure:
+    """Draw each run's SRCC against the slope of its fitted line: if the slope told the SRCC, they would rise together.
+
+    Args:
+        ranked: of `ranks`.
+    """
+    if ranked.empty:
+        return nothing(line)
+    fig, ax = plt.subplots(figsize=(6.4, 3.6))
+    ax.axvline(1, color="0.4", lw=1, ls=":")
+    ax.text(0.99, 0.03, "ideal", transform=ax.get_xaxis_transform(), fontsize=9, color="0.4", ha="right", rotation=90)
+    for kind, part in ranked.groupby("kind", sort=False):
+        part, colour = part.drop_duplicates(["srcc", "slope"]), METHOD_COLOURS.get(kind, BLACK)
+        ax.vlines(part["slope"], part["low"], part["high"], color=colour, lw=1)
+        ax.plot(part["slope"], part["srcc"], "o", color=colour, ms=7, label=KIND_NAMES[kind])
+    ax.axhline(0, color="0.5", lw=0.8)
+    ax.set_xlabel("slope of the fitted line", fontsize=10)
+    ax.set_ylabel("test SRCC", fontsize=10)
+    ax.set_ylim(top=1)
+    ax.tick_params(labelsize=9)
+    ax.legend(fontsize=9, frameon=False, loc="center left", bbox_to_anchor=(1, 0.5))
+    return signed(fig, line)
+
+
+def rescaled(part: pd.DataFrame) -> pd.DataFrame:
+    """One run's predictions three times (column "name"), so that slope and SRCC come apart.
+
+    As they are; squeezed to a tenth around their mean, in the same order; and laid around the ideal line, with errors
+    so large that the ordinary correlation halves, in another order.
+
+    Args:
+        part: rows of one kind and seed, of `results.what_features_know`.
+    """
+    true, predicted = part["score"].to_numpy(), part["predicted"].to_numpy()
+    slope, offset = np.polyfit(true, predicted, 1)
+    errors = predicted - (slope * true + offset)  # (N,), not correlated with the true scores
+    halved = max(abs(np.corrcoef(true, predicted)[0, 1]) / 2, 0.05)
+    errors *= true.std() * np.sqrt(1 / halved**2 - 1) / errors.std()
+    versions = {
+        "as they are": predicted,
+        "squeezed to a tenth": predicted.mean() + (predicted - predicted.mean()) / 10,
+        "around the ideal line": true + errors,
+    }
+    return pd.concat([part.assign(name=name, predicted=values) for name, values in versions.items()])
+
+
+def rescaled_figure(versions: pd.DataFrame, line: str) -> Figure:
+    """Draw `rescaled`: true against predicted scores of each version, with the fitted and the ideal line."""
+    names = list(versions["name"].unique())
+    fig, axes = plt.subplots(1, len(names), figsize=(3.1 * len(names), 3.3), sharex=True)
+    for ax, name in zip(axes, names, strict=True):
+        part = versions[versions["name"] == name]
+        row, true = ranks(part).iloc[0], part["score"].to_numpy()
+        colour, ends = METHOD_COLOURS.get(part["kind"].iloc[0], BLACK), np.array([true.min(), true.max()])
+        ax.plot(ends, ends, ":", color="0.4", lw=1, label="ideal")
+        ax.scatter(true, part["predicted"], s=10, color=colour, alpha=0.7, lw=0)
+        fitted = part["predicted"].mean() + row["slope"] * (ends - true.mean())
+        ax.plot(ends, fitted, color=colour, label=f"fit, slope {row['slope']:.2f}")
+        ax.set_title(f"{name}\nSRCC {row['srcc']:.2f} [{row['low']:.2f}, {row['high']:.2f}]", fontsize=10)
+        ax.set_xlabel("true score", fontsize=10)
+        ax.tick_params(labelsize=9)
+        ax.legend(fontsize=8, frameon=False, loc="best")
+    axes[0].set_ylabel("predicted score", fontsize=10)
+    return signed(fig, line)
+
+
+def plane_ratios(points: np.ndarray, groups: np.ndarray) -> tuple[float, float]:
+    """Of three groups 0, 1, 2: how many times further 2 lies from 0 than 1 does, and how many times wider 2 is than 0.
+
+    Args:
+        points: (N, D), in the space where they lie or in a plane. groups: (N,).
+    """
+    centres = np.stack([points[groups == g].mean(0) for g in range(3)])
+    width = [np.sqrt(((points[groups == g] - centres[g]) ** 2).sum(1).mean()) for g in (0, 2)]
+    far, near = (np.linalg.norm(centres[g] - centres[0]) for g in (2, 1))
+    return float(far / near), float(width[1] / width[0])
+
+
+def toy_planes(clouds: dict[str, np.ndarray], planes: dict, groups: np.ndarray, line: str) -> Figure:
+    """Draw made-up points as they are (two of their numbers) and as t-SNE lays them out; a row a cloud.
+
+    Args:
+        clouds: name -> (N, D). planes: (name, words about the setting) -> (N, 2). groups: (N,), whose colours the first
+            cloud's points have; the others are grey.
+    """
+    settings = list(dict.fromkeys(words for _, words in planes))
+    fig, axes = plt.subplots(len(clouds), 1 + len(settings), figsize=(10.2, 2.5 * len(clouds) + 0.5), squeeze=False)
+    colours = plt.get_cmap("viridis")([0.05, 0.5, 0.9])[groups]
+    for i, (row, (name, points)) in enumerate(zip(axes, clouds.items(), strict=True)):
+        paint = colours if i == 0 else "0.35"
+        row[0].scatter(*points[:, :2].T, c=paint, s=9, lw=0)
+        row[0].set_title(f"{name}:\ntwo of its {points.shape[1]} numbers", fontsize=10)
+        row[0].tick_params(labelsize=8)
+        for ax, words in zip(row[1:], settings, strict=True):
+            ax.scatter(*planes[name, words].T, c=paint, s=9, lw=0)
+            ax.set_title(words, fontsize=10)
+            ax.set(xticks=[], yticks=[])
+            ax.set_aspect("equal", "datalim")
+    return signed(fig, line)

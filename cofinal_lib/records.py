@@ -1,0 +1,68 @@
+"""A finished run as it lies on disk; reading one needs no torch. `runs` makes them."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from cofinal_lib.errors import CofinalError
+from cofinal_lib.metrics import spearman_rows
+
+SELECTIONS = {
+    "last": "the last epoch",
+    "validation": "best SRCC on held-out training routines, of a model trained without them",
+    "best_on_test": "best SRCC on the test routines: what the released code reports; optimistic",
+}
+
+
+@dataclass(frozen=True)
+class RunRecord:
+    """A finished run on disk: `record.json` (spec, provenance, metrics), `arrays.npz` and, on request, `run.ipynb`.
+
+    arrays (S seeds, E epochs, N routines): predictions (S, E, N, 2) soft and hard, in points, of training routines only
+    after every fifth epoch and the last (else NaN); scores, is_train, lengths (N,); ids (N,); validation_srcc (S, E);
+    loss/<name> (S, E); embedding (S, N, D_S) after the last epoch.
+    """
+
+    folder: Path
+    record: dict
+
+    @classmethod
+    def read(cls, folder: Path) -> "RunRecord":
+        """Read a run's folder; a faulty one is named."""
+        path = Path(folder) / "record.json"
+        try:
+            record = json.loads(path.read_text())
+        except FileNotFoundError:
+            raise CofinalError(f"{path} is missing: {folder} holds no finished run") from None
+        except ValueError as error:
+            raise CofinalError(f"{path} is corrupt ({error}); delete {folder} and run again") from None
+        lacking = {"run_id", "spec", "provenance", "metrics"} - set(record)
+        if lacking:
+            raise CofinalError(f"{path} lacks {', '.join(sorted(lacking))}; delete {folder} and run again")
+        return cls(Path(folder), record)
+
+    @property
+    def arrays(self) -> dict[str, np.ndarray]:
+        """All arrays of the run, read from disk."""
+        path = self.folder / "arrays.npz"
+        try:
+            with np.load(path, allow_pickle=False) as stored:
+                return dict(stored)
+        except (OSError, ValueError, EOFError, KeyError) as error:
+            raise CofinalError(f"{path} is missing or corrupt ({error}); delete {self.folder} and run again") from None
+
+    def metric(self, split="test", measure="srcc", selection="last", decoding="soft") -> dict:
+        """{mean, low, high, per_seed}: the interval is Student's, 95 %, over seeds."""
+        return self.record["metrics"][split][measure][selection][decoding]
+
+
+def srcc_curves(arrays: dict) -> dict[str, np.ndarray]:
+    """SRCC (soft) after each epoch of each seed, (S, E), on train, validation and test; NaN: not predicted."""
+
+    def srcc(rows):
+        return spearman_rows(arrays["predictions"][:, :, rows, 0], arrays["scores"][rows])
+
+    train = arrays["is_train"]
+    return {"train": srcc(train), "validation": arrays["validation_srcc"], "test": srcc(~train)}

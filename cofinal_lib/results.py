@@ -1,0 +1,288 @@
+"""What tables and figures show, as data: collected from records, rendered into files, read by the chapters.
+
+Each artefact's data are CSV files in long form, results/<profile>/<name>.csv. Ours, kept in the repository, lie in
+results/reference/<profile>/: the chapters read those where a reader has run nothing yet.
+"""
+
+import os
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+from sklearn.linear_model import RidgeCV
+from sklearn.manifold import TSNE
+from sklearn.model_selection import StratifiedKFold, cross_val_predict
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+from sklearn.svm import SVC
+
+from cofinal_lib import efficiency
+from cofinal_lib.data import load
+from cofinal_lib.errors import CofinalError
+from cofinal_lib.metrics import bootstrap_interval, mean_interval, spearman
+from cofinal_lib.records import RunRecord, srcc_curves
+from cofinal_lib.rivals import METHODS
+
+RESULTS = Path(__file__).resolve().parents[1] / "results"
+
+# --------------------------------------------------------------------------------------- from records to data
+
+
+def collect(artefact: str, records: list[RunRecord]) -> dict[str, pd.DataFrame]:
+    """An artefact's data: name -> frame."""
+    if artefact == "table2":
+        return costs_of_scoring()
+    if artefact == "figure5":
+        return what_features_know(records)
+    if artefact == "figure6":
+        return {artefact: curves(records)}
+    return {artefact: tidy(records)}
+
+
+def tidy(records: Iterable[RunRecord]) -> pd.DataFrame:
+    """Results in long form, one row a run, split, selection and decoding: what was run, SRCC and R-l2, provenance.
+
+    Columns: target, source, method, options; without, n_grades, n_subgrades of CoFInAl's configuration; seeds, epochs;
+    split, selection, decoding; srcc, srcc_low, srcc_high, relative_l2 (means over seeds, Student's 95 % interval);
+    per_seed, each seed's SRCC; routines_low, routines_high, the mean's interval over resampled test routines (soft);
+    ridge, the SRCC of ridge regression on the mean clip; device, torch, commit, run_id.
+    """
+    rows = []
+    for record in records:
+        spec, provenance = record.record["spec"], record.record["provenance"]
+        config, resampled = record.record["config"], _over_routines(record)
+        for split, measures in record.record["metrics"].items():
+            for selection, decodings in measures["srcc"].items():
+                for decoding, srcc in decodings.items():
+                    low, high = resampled[selection] if (split, decoding) == ("test", "soft") else (None, None)
+                    rows.append(
+                        {
+                            "target": spec["target"],
+                            "source": provenance["source"],
+                            "method": spec["method"],
+                            "options": " ".join(f"{k}={v}" for k, v in (spec["options"] | spec["twin"]).items()),
+                            "without": config.get("without"),
+                            "n_grades": config.get("n_grades") if spec["method"] == "cofinal" else None,
+                            "n_subgrades": config.get("n_subgrades") if spec["method"] == "cofinal" else None,
+                            "seeds": len(spec["seeds"]),
+                            "epochs": spec["epochs"],
+                            "split": split,
+                            "selection": selection,
+                            "decoding": decoding,
+                            "srcc": srcc["mean"],
+                            "srcc_low": srcc["low"],
+                            "srcc_high": srcc["high"],
+                            "per_seed": " ".join("nan" if v is None else f"{v:.6g}" for v in srcc["per_seed"]),
+                            "routines_low": low,
+                            "routines_high": high,
+                            "relative_l2": measures["relative_l2"][selection][decoding]["mean"],
+                            "ridge": record.record["baselines"]["ridge_on_mean_clip"][split]["srcc"],
+                            "device": provenance["device"],
+                            "torch": provenance["versions"]["torch"],
+                            "commit": provenance["commit"],
+                            "run_id": record.record["run_id"],
+                        }
+                    )
+    return pd.DataFrame(rows)
+
+
+def _over_routines(record: RunRecord) -> dict[str, tuple[float, float]]:
+    """Interval of the mean test SRCC (soft decoding) over resampled test routines, by selection."""
+    arrays = record.arrays
+    test, soft = ~arrays["is_train"], arrays["predictions"][..., 0]  # (N,), (S, E, N)
+    return {
+        selection: bootstrap_interval(
+            soft[range(len(epochs)), epochs][:, test], arrays["scores"][test], seed=0, resamples=1000
+        )
+        for selection, epochs in record.record["epochs"].items()
+    }
+
+
+def curves(records: Iterable[RunRecord]) -> pd.DataFrame:
+    """Learning curves in long form, one row a run, epoch, measure and split: mean, low, high over seeds (Student's).
+
+    Measures: "srcc" (soft) on train, validation and test; "relative_l2" on train and test, which compares methods
+    whose losses differ; "loss", each method's own total on train. Training routines are predicted every fifth epoch.
+    """
+    rows = []
+    for record in records:
+        spec, arrays = record.record["spec"], record.arrays
+        head = {
+            "target": spec["target"],
+            "source": record.record["provenance"]["source"],
+            "method": spec["method"],
+            "seeds": len(spec["seeds"]),
+            "epochs": spec["epochs"],
+            "device": record.record["provenance"]["device"],
+            "torch": record.record["provenance"]["versions"]["torch"],
+            "commit": record.record["provenance"]["commit"],
+        }
+        scores, train = arrays["scores"], arrays["is_train"]
+        span = np.ptp(scores[train])
+        found = {("srcc", split): values for split, values in srcc_curves(arrays).items()}
+        for split, chosen in (("train", train), ("test", ~train)):
+            error = (arrays["predictions"][:, :, chosen, 0] - scores[chosen]) / span
+            found["relative_l2", split] = 100 * (error**2).mean(-1)  # (S, E)
+        if "loss/total" in arrays:
+            found["loss", "train"] = arrays["loss/total"]
+        for (measure, split), values in found.items():
+            for epoch in np.flatnonzero(np.isfinite(values).all(0)):
+                mean, low, high = mean_interval(values[:, epoch], correlations=measure == "srcc")
+                place = {"measure": measure, "split": split, "epoch": int(epoch) + 1}
+                rows.append(head | place | {"mean": mean, "low": low, "high": high})
+    return pd.DataFrame(rows)
+
+
+N_GRADES = 6  # of Figure 5
+
+
+def what_features_know(records: list[RunRecord]) -> dict[str, pd.DataFrame]:
+    """Figure 5's data, of the test routines of one target: the backbone's mean clip and each run's embedding.
+
+    "figure5": t-SNE in the plane, one row a kind of feature, seed and routine: kind, seed, id, x, y, grade (0 to 5,
+    equal counts: the paper does not say how it cuts), score, predicted (ridge regression's for the backbone).
+    "figure5-readout": kind, seed, measure, value. Measures: "plane, same routines", the share of routines in their
+    own grade's region of an SVC fitted to them, what the paper's picture shows; "plane, other routines" and "features,
+    other routines", the same cross-validated (5 folds), in the plane and before t-SNE; "ridge, other routines", the
+    SRCC of a cross-validated ridge regression on the features; "always the commonest grade", what no feature gives.
+
+    The seed is the run's and t-SNE's.
+    """
+    points, readout = [], []
+    for record in records:
+        spec, arrays = record.record["spec"], record.arrays
+        test = ~arrays["is_train"]
+        scores = arrays["scores"][test]
+        grades = np.argsort(np.argsort(scores, kind="stable"), kind="stable") * N_GRADES // len(scores)
+        kinds = {}
+        if record is records[0]:
+            data = load(spec["target"], **spec["twin"])
+            kinds["backbone"] = [(data.mean_clip()[test], arrays["ridge"][test])] * len(spec["seeds"])
+        kinds[spec["method"]] = [
+            (arrays["embedding"][s][test], arrays["predictions"][s, -1, test, 0]) for s in range(len(spec["seeds"]))
+        ]
+        head = {"target": spec["target"], "source": record.record["provenance"]["source"], "epochs": spec["epochs"]}
+        for kind, seeds in kinds.items():
+            for seed, (features, predicted) in zip(spec["seeds"], seeds, strict=True):
+                plane = TSNE(random_state=seed, perplexity=min(30, len(scores) / 4)).fit_transform(features)
+                frame = pd.DataFrame({"id": arrays["ids"][test], "x": plane[:, 0], "y": plane[:, 1], "grade": grades})
+                frame = frame.assign(score=scores, predicted=predicted)
+                points.append(frame.assign(kind=kind, seed=seed, **head))
+                for measure, value in _readout(features, plane, grades, scores).items():
+                    readout.append(head | {"kind": kind, "seed": seed, "measure": measure, "value": value})
+    return {"figure5": pd.concat(points, ignore_index=True), "figure5-readout": pd.DataFrame(readout)}
+
+
+def _readout(features, plane, grades, scores) -> dict[str, float]:
+    folds = StratifiedKFold(5, shuffle=True, random_state=0)
+    svc = make_pipeline(StandardScaler(), SVC())
+    ridge = make_pipeline(StandardScaler(), RidgeCV(np.logspace(-1, 5, 13)))
+    return {
+        "plane, same routines": float((svc.fit(plane, grades).predict(plane) == grades).mean()),
+        "plane, other routines": float((cross_val_predict(svc, plane, grades, cv=folds) == grades).mean()),
+        "features, other routines": float((cross_val_predict(svc, features, grades, cv=folds) == grades).mean()),
+        "always the commonest grade": float(np.bincount(grades).max() / len(grades)),
+        "ridge, other routines": spearman(
+            cross_val_predict(ridge, features, scores, cv=folds.split(features, grades)), scores
+        ),
+    }
+
+
+def costs_of_scoring() -> dict[str, pd.DataFrame]:
+    """Table 2's data: "table2", counted and printed; "table2-times", measured here and now, unlike on any other day."""
+    data = load("twin/ball")
+    released = {"action-net": {"static": "images"}}  # the stream that Table 2 counts
+    models = {name: efficiency.build(name, data, **released.get(name, {})) for name in METHODS}
+    counted = efficiency.costs(models)
+    compared = efficiency.against_printed(counted, efficiency.PRINTED_ROWS)
+    table = counted.join(compared[["printed_m", "printed_gmacs"]])
+    times = efficiency.summary(efficiency.measure(models, repeats=15))
+    return {"table2": table.rename_axis("method").reset_index(), "table2-times": times.reset_index()}
+
+
+# --------------------------------------------------------------------------------------- from data to files
+
+
+def render(artefact: str, data: dict[str, pd.DataFrame], out: Path, command: str) -> None:
+    """Write <name>.csv of each frame, and from the first a table (.html, .tex) or a figure (.png, .svg)."""
+    from cofinal_lib import tables
+    from cofinal_lib.figures import results as draw
+    from cofinal_lib.figures import use_style
+
+    out.mkdir(parents=True, exist_ok=True)
+    frame = data[artefact]
+    if artefact.startswith("table"):
+        for suffix, text in tables.as_files(artefact, frame, command).items():
+            whole(out / f"{artefact}.{suffix}", lambda path, text=text: path.write_text(text))
+    else:
+        use_style()
+        figure = draw.FIGURES[artefact](frame, tables.signature(frame, command))
+        whole(out / f"{artefact}.png", lambda path: figure.savefig(path, format="png"))
+        with plt.rc_context({"svg.hashsalt": artefact}):  # the same figure is the same file
+            whole(out / f"{artefact}.svg", lambda path: figure.savefig(path, format="svg", metadata={"Date": None}))
+    for name, part in data.items():  # last: a CSV says that its artefact is whole
+        whole_csv(out / f"{name}.csv", part)
+
+
+def whole(path: Path, write: Callable[[Path], object]) -> None:
+    """A file appears whole or not at all: `write` is given the path of a file aside, which then takes its name."""
+    aside = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write(aside)
+        aside.replace(path)
+    except OSError as error:
+        raise CofinalError(f"cannot write {path}: {error.strerror}") from error
+    finally:
+        aside.unlink(missing_ok=True)
+
+
+def whole_csv(path: Path, frame: pd.DataFrame) -> None:
+    """Write a frame as a CSV file, whole or not at all."""
+    whole(path, lambda aside: frame.to_csv(aside, index=False, float_format="%.6g"))
+
+
+# --------------------------------------------------------------------------------------- read by chapters
+
+
+def read(name: str, profile: str = "quick", root: Path = RESULTS) -> pd.DataFrame:
+    """An artefact's data: a reader's own of that profile, else ours of that profile, else ours of "quick".
+
+    `frame.attrs` says what was found: "profile", "own" (whether a reader's own) and "command", which makes it.
+
+    Raises:
+        CofinalError: there is no such file, or it cannot be read.
+    """
+    ours = root / "reference"
+    places = [(root / profile, profile), (ours / profile, profile), (ours / "quick", "quick")]
+    folder, found = next(((f, p) for f, p in places if (f / f"{name}.csv").is_file()), (None, None))
+    if folder is None:
+        raise CofinalError(f"{places[0][0] / name}.csv is missing: cofinal reproduce --profile {profile} makes it")
+    path = folder / f"{name}.csv"
+    try:
+        frame = pd.read_csv(path, keep_default_na=False, na_values=["", "nan"])
+    except ValueError as error:
+        raise CofinalError(f"{path} is no table ({error}); delete it and run cofinal reproduce again") from error
+    if "without" in frame:
+        frame["without"] = frame["without"].astype(object).fillna("")
+    command = f"cofinal reproduce {name.split('-')[0]} --profile {found}"
+    frame.attrs = {"profile": found, "own": folder.parent == root, "command": command}
+    return frame
+
+
+def costs(records: Iterable[dict], profile: str, root: Path = RESULTS) -> pd.DataFrame:
+    """What earlier runs of a profile took: method, target, rate (seconds a seed and epoch), of records and of ours."""
+    rows = [
+        {
+            "method": r["spec"]["method"],
+            "target": r["spec"]["target"],
+            "rate": r["provenance"]["seconds"] / len(r["spec"]["seeds"]) / r["spec"]["epochs"],
+        }
+        for r in records
+    ]
+    ours = root / "reference" / profile / "costs.csv"
+    if ours.is_file():
+        rows += pd.read_csv(ours).to_dict("records")
+    return pd.DataFrame(rows, columns=["method", "target", "rate"])

@@ -1,0 +1,58 @@
+"""Which runs each artefact needs, and how they are shared out among jobs."""
+
+import pytest
+
+from cofinal_lib import experiments
+from cofinal_lib.errors import CofinalError
+from cofinal_lib.rivals import METHODS
+
+
+@pytest.fixture(autouse=True)
+def everything_at_hand(monkeypatch):
+    monkeypatch.setattr(experiments, "at_hand", lambda target: True)
+
+
+@pytest.mark.parametrize("profile", experiments.PROFILES)
+def test_every_run_belongs_to_one_job_and_every_artefact_finds_its_runs(profile):
+    jobs = experiments.jobs(profile)
+    labels = [experiments.label(s) for specs in jobs.values() for s in specs]
+    assert len(labels) == len(set(labels))
+    for artefact in experiments.ARTEFACTS:
+        wanted = {experiments.label(s) for s in experiments.runs(artefact, profile)}
+        held = {experiments.label(s) for job in experiments.needed(artefact, profile) for s in jobs[job]}
+        assert wanted <= held and (wanted or artefact == "table2")
+    size = experiments.profile(profile)["runs_per_job"]
+    assert all(len({s.target for s in specs}) == 1 and len(specs) <= size for specs in jobs.values())
+
+
+def test_the_paper_profile_holds_the_whole_grid():
+    p = experiments.profile("paper")
+    official = [t for t in p["table1"] if t.startswith(("rg", "fisv"))]
+    assert len(official) == 6 and p["epochs"] == 200 and p["seeds"] == 10
+    assert {(s.target, s.method) for s in experiments.table1("paper")} >= {(t, m) for t in official for m in METHODS}
+    arms = {(s.target, s.options.get("without", "")) for s in experiments.table3("paper")}
+    assert arms >= {(t, arm) for t in official for arm in ("", "L_R", "TFM", "GPM", "FGS")}
+    for target in official:
+        grades = {s.options.get("n_grades", 4) for s in experiments.figure4a("paper") if s.target == target}
+        subgrades = {s.options.get("n_subgrades", 20) for s in experiments.figure4b("paper") if s.target == target}
+        assert grades == set(range(2, 11)) and subgrades == set(range(5, 101, 5))
+
+
+def test_a_sweep_keeps_to_sub_grades_that_have_room():
+    squats = [s for s in experiments.figure4b("quick") if s.target.startswith("uiprmd")]
+    assert max(s.options.get("n_subgrades", 5) for s in squats) <= 33  # D_S = 32 holds at most 33 directions
+
+
+def test_targets_without_data_are_left_out(monkeypatch):
+    monkeypatch.setattr(experiments, "at_hand", lambda target: target.startswith("twin"))
+    assert {s.target.split("/")[0] for s in experiments.runs("table1", "quick")} == {"twin"}
+    assert not any(job.startswith("table1-uiprmd") for job in experiments.jobs("quick"))
+
+
+def test_another_device_takes_the_profiles_place():
+    assert {s.device for specs in experiments.jobs("paper", "cpu").values() for s in specs} == {"cpu"}
+
+
+def test_an_unknown_profile_is_named():
+    with pytest.raises(CofinalError, match="unknown profile 'fast'; expected one of"):
+        experiments.profile("fast")

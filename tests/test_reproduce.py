@@ -1,0 +1,143 @@
+"""`cofinal reproduce`, on the tiny profile: nothing twice, nothing half, failures named, killed and resumed."""
+
+import json
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from cofinal_lib import experiments, reproduce
+from cofinal_lib.errors import CofinalError
+
+ROOT = Path(__file__).parents[1]
+ARTEFACTS = ("figure4a",)
+KILLS = int(os.environ.get("COFINAL_KILLS", 2))
+
+
+def command(out, *options):
+    return [sys.executable, "-m", "cofinal_lib.cli", "reproduce", *options, "--profile", "tiny", "--out", str(out)]
+
+
+def start(out, *options):
+    return subprocess.run(command(out, *options, "--cores", "2"), capture_output=True, text=True, cwd=ROOT)
+
+
+def files(out, *artefacts):
+    return {p.name: p.read_bytes() for a in artefacts for p in sorted(out.glob(f"{a}*.*"))}
+
+
+def finished(out):
+    return {p.parent.name: p.stat().st_mtime_ns for p in out.glob("*/record.json")}
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory):
+    out = tmp_path_factory.mktemp("undisturbed") / "tiny"
+    done = start(out, *ARTEFACTS)
+    assert done.returncode == 0, done.stderr + done.stdout
+    return out
+
+
+def test_every_run_is_a_folder_with_its_executed_notebook(undisturbed):
+    wanted = {experiments.label(s) for a in ARTEFACTS for s in experiments.runs(a, "tiny")}
+    assert len(finished(undisturbed)) == len(wanted)
+    for folder in undisturbed.glob("twin-*"):
+        assert {"record.json", "arrays.npz", "run.ipynb"} <= {p.name for p in folder.iterdir()}
+    assert {p.suffix for p in undisturbed.glob("figure4a.*")} == {".csv", ".png", ".svg"}
+
+
+def test_a_second_time_nothing_is_made_again(undisturbed):
+    before, drawn = finished(undisturbed), files(undisturbed, *ARTEFACTS)
+    assert start(undisturbed, *ARTEFACTS).returncode == 0
+    assert finished(undisturbed) == before and files(undisturbed, *ARTEFACTS) == drawn
+
+
+def test_killed_at_random_moments_and_resumed_the_tables_are_the_same(undisturbed, tmp_path):
+    out, moments = tmp_path / "tiny", random.Random(0)
+    for _ in range(KILLS):
+        victim = subprocess.Popen(
+            command(out, *ARTEFACTS, "--cores", "2"), cwd=ROOT, start_new_session=True,
+            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+        )  # fmt: skip
+        time.sleep(moments.uniform(3, 10))
+        os.killpg(victim.pid, signal.SIGKILL)
+        victim.wait()
+        before = finished(out)
+    assert start(out, *ARTEFACTS).returncode == 0
+    assert files(out, *ARTEFACTS) == files(undisturbed, *ARTEFACTS)
+    assert before.items() <= finished(out).items()  # what was finished was not made again
+
+
+def test_a_dry_run_counts_what_is_missing_and_reckons_by_earlier_runs(undisturbed, tmp_path):
+    lines = start(undisturbed, *ARTEFACTS, "--dry-run").stdout.splitlines()
+    assert lines[-1].startswith("0 of 2 runs to make")
+    lines = start(tmp_path / "new", *ARTEFACTS, "--dry-run").stdout.splitlines()
+    assert lines[-1].startswith("2 of 2 runs to make") and not (tmp_path / "new").exists()
+    record = json.loads(next(undisturbed.glob("*cofinal*/record.json")).read_text())
+    record["provenance"]["seconds"] = 40.0  # 10 s a seed and epoch
+    (tmp_path / "old" / "run").mkdir(parents=True)
+    record["provenance"]["library_digest"] = "another"
+    (tmp_path / "old" / "run" / "record.json").write_text(json.dumps(record))
+    jobs = experiments.jobs("tiny")
+    plan = reproduce._plan({j: jobs[j] for j in experiments.needed("figure4a", "tiny")}, tmp_path / "old", "tiny", 1)
+    n = sum(s.method == "cofinal" for j in experiments.needed("figure4a", "tiny") for s in jobs[j])
+    assert f"about {reproduce._duration(40 * n)}" in plan[-1]
+
+
+def test_a_failed_run_is_named_with_its_notebook_and_the_others_go_on(monkeypatch, tmp_path):
+    real = reproduce.run
+
+    def run(spec, out, **how):
+        if spec.options.get("n_grades") == 3:
+            raise CofinalError("training diverged")
+        return real(spec, out, **how | {"report": False})
+
+    monkeypatch.setattr(reproduce, "run", run)
+    job = next(j for j in experiments.jobs("tiny") if j.startswith("figure4a"))
+    reproduce.work(job, "tiny", tmp_path)
+    noted = json.loads((tmp_path / "jobs" / f"{job}.json").read_text())
+    (name, why), *others = noted["failed"].items()
+    assert "n_grades=3" in name and why["error"] == "training diverged" and not others
+    assert "training diverged" in (tmp_path / why["notebook"]).read_text()
+    with pytest.raises(CofinalError, match="runs failed: 1, jobs not finished: 0; start again with --retry"):
+        reproduce._summary({job: []}, ["figure4a"], tmp_path, 0)
+    reproduce._tidy_up(tmp_path, retry=False)
+    assert (tmp_path / "jobs" / f"{job}.json").exists()
+    reproduce._tidy_up(tmp_path, retry=True)
+    assert not (tmp_path / "jobs" / f"{job}.json").exists()
+
+
+def test_a_job_whose_runs_are_gone_is_forgotten_and_a_corrupt_record_named(undisturbed, tmp_path):
+    out = tmp_path / "tiny"
+    shutil.copytree(undisturbed, out)
+    job = next((out / "jobs").glob("figure4a*.json"))
+    run_id = next(iter(json.loads(job.read_text())["runs"].values()))
+    (out / run_id / "record.json").write_text('{"run_id": ')
+    refused = start(out, "figure4a")
+    assert refused.returncode == 2 and f"{run_id}/record.json is corrupt" in refused.stderr
+    assert len(refused.stderr.strip().splitlines()) == 1
+    shutil.rmtree(out / run_id)
+    reproduce._tidy_up(out, retry=False)
+    assert not job.exists()
+
+
+def test_a_folder_in_use_is_refused(tmp_path):
+    with reproduce._alone(tmp_path):
+        second = start(tmp_path, "figure4a")
+    assert second.returncode == 2 and "is in use by another reproduction" in second.stderr
+    assert len(second.stderr.strip().splitlines()) == 1
+
+
+def test_unknown_names_are_one_line(tmp_path):
+    for options, said in ((["table9"], "unknown table9"), (["--profile", "fast"], "unknown profile 'fast'")):
+        done = subprocess.run(
+            [sys.executable, "-m", "cofinal_lib.cli", "reproduce", *options, "--out", str(tmp_path)],
+            capture_output=True, text=True, cwd=ROOT,
+        )  # fmt: skip
+        assert done.returncode == 2 and said in done.stderr and len(done.stderr.strip().splitlines()) == 1
