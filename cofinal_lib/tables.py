@@ -339,8 +339,8 @@ def noise_over_routines(rhos=(0.5, 0.6, 0.7, 0.8, 0.9), sizes=(50, 100), between
         row = rows.setdefault(f"{rho:.2f}", {})
         for n in sizes:
             row[f"{n} routines", "95 % interval"] = "{:.2f} to {:.2f}".format(*spearman_interval(rho, n))
-            row[f"{n} routines", "distance needed,\nown errors"] = f"{luck(rho, n):.2f}"
-            row[f"{n} routines", "distance needed,\nmuch alike"] = f"{luck(rho, n, between):.2f}"
+            row[f"{n} routines", "needed,\nown errors"] = f"{luck(rho, n):.2f}"
+            row[f"{n} routines", "needed,\nmuch alike"] = f"{luck(rho, n, between):.2f}"
     return styled(pd.DataFrame(rows).T, "noise", sources=True, narrow=True)
 
 

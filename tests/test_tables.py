@@ -1,4 +1,4 @@
-"""Tables 1 and 3 and chapter 5's: sources never mixed, cells with their intervals, luck, options that exist, a toy."""
+"""Tables 1 and 3 and chapter 5's: sources never mixed, cells with their intervals, luck, options, a toy."""
 
 import ast
 import importlib

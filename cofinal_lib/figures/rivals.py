@@ -356,7 +356,7 @@ def selection_figure(leads: pd.DataFrame, line: str) -> Figure:
             ax.plot([r.low, r.high], [y, y], color=colour, lw=1.6)
             ax.plot(r.lead, y, "o", color=colour, mfc=colour if validation else "w", ms=7)
         ax.set_title(f"{data}\n({'simulated' if source == 'twin' else source})", fontsize=9)
-        ax.set_xlabel("SRCC over the last epoch's", fontsize=9)
+        ax.set_xlabel("SRCC gained", fontsize=9)
         ax.tick_params(labelsize=9)
     axes[0].set_yticks(range(len(methods)), [METHOD_NAMES[m] for m in methods])
     axes[0].set_ylim(len(methods) - 0.4, -0.6)
