@@ -581,10 +581,11 @@ def results_table(results: pd.DataFrame) -> pd.DataFrame:
         }
     table = pd.DataFrame(rows).T
     if arms:
-        losses = losses_of_arms(results).set_index(["target", "without"])
+        losses = losses_of_arms(results).query("seeds > 0").set_index(["target", "without"])
+        told = {arm: _signed(r.loss, r.low, r.high) for arm, r in zip(losses.index, losses.itertuples(), strict=True)}
+        chosen = last_epoch(results)
         table["less than the whole"] = [
-            NOTHING if arm == "" else _signed(*losses.loc[(t, arm), ["loss", "low", "high"]])
-            for t, arm in zip(last_epoch(results)["target"], last_epoch(results)["without"].fillna(""), strict=True)
+            told.get(arm, NOTHING) for arm in zip(chosen["target"], chosen["without"].fillna(""), strict=True)
         ]
     return table
 
@@ -595,16 +596,18 @@ ARM_NAMES = {"": "CoFInAl", "L_R": "w/o L_R", "TFM": "w/o TFM", "GPM": "w/o GPM"
 def losses_of_arms(results: pd.DataFrame) -> pd.DataFrame:
     """What leaving a part out costs: test SRCC of the whole method less the arm's, paired by seed.
 
-    Columns: target, source, without, loss, low, high (Student's 95 % over seeds), seeds.
+    Columns: target, source, without, loss, low, high (Student's 95 % over seeds), seeds that both have; NaN and 0
+    where the whole method has not run.
     """
     rows = []
     chosen = last_epoch(results).assign(without=lambda f: f["without"].fillna(""))
     for target, part in chosen.groupby("target", sort=False):
-        whole = per_seed(part.loc[part["without"] == "", "per_seed"].iloc[0])
+        whole = np.concatenate([[], *map(per_seed, part.loc[part["without"] == "", "per_seed"][:1])])
         for r in part[part["without"] != ""].itertuples():
             arm = per_seed(r.per_seed)
             n = min(len(arm), len(whole))
-            rows.append((target, r.source, r.without, *mean_interval(whole[:n] - arm[:n]), n))
+            loss = mean_interval(whole[:n] - arm[:n]) if n else (np.nan,) * 3
+            rows.append((target, r.source, r.without, *loss, n))
     return pd.DataFrame(rows, columns=["target", "source", "without", "loss", "low", "high", "seeds"])
 
 

@@ -258,6 +258,12 @@ def test_losses_of_arms_are_paired_by_seed():
     assert table.loc[("twin/ball (twin)", "w/o TFM"), "less than the whole"].startswith("+0.150 (-0.485 to +0.785)")
 
 
+def test_arms_whose_whole_failed_stand_without_a_loss():
+    arm = runs(["twin/ball"], ["cofinal"], last=(0.4, 0.5), without="TFM", options="without=TFM")
+    assert tables.losses_of_arms(arm)[["loss", "seeds"]].iloc[0].fillna(-9).tolist() == [-9, 0]
+    assert tables.results_table(arm).loc[("twin/ball (twin)", "w/o TFM"), "less than the whole"] == "–"
+
+
 @pytest.mark.parametrize("artefact", ["table1", "table3"])
 def test_files_say_where_their_numbers_come_from(artefact):
     frame = runs(["fisv/pcs", "twin/ball"], ["cofinal"])
