@@ -167,9 +167,10 @@ def test_folders_that_are_not_what_they_should_be(rg, tmp_path):
         load("rg/rope")
 
 
-def test_rg_without_features_says_what_to_do(monkeypatch):
+def test_rg_without_features_says_what_to_do(monkeypatch, tmp_path):
     monkeypatch.delenv("COFINAL_MIRROR", raising=False)
-    with pytest.raises(CofinalError, match="links to RG's features are dead; pass a folder"):
+    monkeypatch.setenv("COFINAL_CACHE", str(tmp_path))
+    with pytest.raises(CofinalError, match="links to RG's features are dead; bring a folder"):
         load("rg/ball")
 
 
