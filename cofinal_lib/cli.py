@@ -42,6 +42,7 @@ def train(
     device: Annotated[str, typer.Option(help="cpu or cuda.")] = "cpu",
 ):
     """Train a method and write its run folder."""
+    from cofinal_lib.records import cell
     from cofinal_lib.report import unavailable
     from cofinal_lib.runs import RunSpec, run
 
@@ -62,7 +63,7 @@ def train(
         typer.echo(note)
     typer.echo(f"{dataset}: test SRCC over {seeds} seed{'s' * (seeds > 1)} (95 % interval over seeds)")
     for selection in record.record["selections"]:
-        cells = [_cell(record.metric(selection=selection, decoding=d)) for d in ("soft", "hard")]
+        cells = [cell(record.metric(selection=selection, decoding=d)) for d in ("soft", "hard")]
         typer.echo(f"  {selection:<14} soft {cells[0]:<26} hard {cells[1]}")
     ridge = record.record["baselines"]["ridge_on_mean_clip"]
     typer.echo(f"  {'ridge, mean clip':<19} {ridge['test']['srcc']:.3f}")
@@ -100,13 +101,6 @@ def score(
         typer.echo(
             f"{dataset}, {len(rows)} {split} routines: SRCC {srcc:.3f} [{low:.3f}, {high:.3f}] (bootstrap, 95 %)"
         )
-
-
-def _cell(metric: dict) -> str:
-    if metric["mean"] is None:
-        return "undefined"
-    interval = "" if metric["low"] is None else f" [{metric['low']:.3f}, {metric['high']:.3f}]"
-    return f"{metric['mean']:.3f}{interval}"
 
 
 def assignments(given: list[str] | None) -> dict:

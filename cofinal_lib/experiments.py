@@ -26,7 +26,7 @@ def spec(name: str, target: str, method: str = "cofinal", **options) -> RunSpec:
     return RunSpec(
         target=target,
         method=method,
-        seeds=tuple(range(p.get("seeds_of", {}).get(method, p["seeds"]))),
+        seeds=tuple(range(p["seeds"])),
         epochs=p["epochs"],
         options=p.get("options", {}).get(method, {}) | options,
         twin=p.get("twin", {}) if target.startswith("twin/") else {},

@@ -66,3 +66,11 @@ def srcc_curves(arrays: dict) -> dict[str, np.ndarray]:
 
     train = arrays["is_train"]
     return {"train": srcc(train), "validation": arrays["validation_srcc"], "test": srcc(~train)}
+
+
+def cell(metric: dict) -> str:
+    """Format a metric of a record, {mean, low, high}: "0.883 [0.875, 0.892]"."""
+    if metric["mean"] is None:
+        return "undefined"
+    interval = "" if metric["low"] is None else f" [{metric['low']:.3f}, {metric['high']:.3f}]"
+    return f"{metric['mean']:.3f}{interval}"

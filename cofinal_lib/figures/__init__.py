@@ -2,6 +2,7 @@
 
 import matplotlib.pyplot as plt
 import seaborn as sns
+from matplotlib.figure import Figure
 
 from cofinal_lib.records import RunRecord
 
@@ -64,9 +65,9 @@ def wrap(line: str, width: int = 110) -> str:
     return "\n".join(lines)
 
 
-def cell(metric: dict) -> str:
-    """Format a metric of a record, {mean, low, high}: "0.883 [0.875, 0.892]"."""
-    if metric["mean"] is None:
-        return "undefined"
-    interval = "" if metric["low"] is None else f" [{metric['low']:.3f}, {metric['high']:.3f}]"
-    return f"{metric['mean']:.3f}{interval}"
+def nothing(line: str) -> Figure:
+    """Say that there is nothing to draw."""
+    fig, ax = plt.subplots(figsize=(7, 1.2))
+    ax.text(0.5, 0.5, "no such runs here yet", ha="center", va="center")
+    ax.axis("off")
+    return signed(fig, line)

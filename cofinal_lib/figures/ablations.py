@@ -12,8 +12,8 @@ from scipy import stats
 
 from cofinal_lib import tables
 from cofinal_lib.cofinal import CoFInAl, CoFInAlConfig
-from cofinal_lib.figures import BLUE, COLOURS, ORANGE, signed
-from cofinal_lib.figures.grades import nothing, panels
+from cofinal_lib.figures import BLUE, COLOURS, ORANGE, nothing, signed
+from cofinal_lib.figures.grades import panels
 from cofinal_lib.metrics import spearman_interval
 from cofinal_lib.paper import printed
 

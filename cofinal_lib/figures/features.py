@@ -14,8 +14,7 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
 
 from cofinal_lib import tables
-from cofinal_lib.figures import BLACK, signed
-from cofinal_lib.figures.grades import nothing
+from cofinal_lib.figures import BLACK, nothing, signed
 from cofinal_lib.figures.rivals import METHOD_COLOURS, METHOD_NAMES
 from cofinal_lib.metrics import mean_interval, spearman, spearman_interval
 

@@ -12,7 +12,7 @@ from scipy import stats
 
 from cofinal_lib import tables
 from cofinal_lib.cofinal import CoFInAl, CoFInAlConfig, count_parameters
-from cofinal_lib.figures import BLACK, BLUE, COLOURS, GREEN, ORANGE, signed
+from cofinal_lib.figures import BLACK, BLUE, COLOURS, GREEN, ORANGE, nothing, signed
 from cofinal_lib.grading import GradeScale
 from cofinal_lib.metrics import spearman_rows
 
@@ -72,14 +72,6 @@ def panels(n: int, height: float, columns: int = 3, **shared) -> tuple[Figure, n
     for ax in axes.flat[n:]:
         ax.axis("off")
     return fig, axes
-
-
-def nothing(line: str) -> Figure:
-    """Say that there is nothing to draw."""
-    fig, ax = plt.subplots(figsize=(7, 1.2))
-    ax.text(0.5, 0.5, "no such runs here yet", ha="center", va="center")
-    ax.axis("off")
-    return signed(fig, line)
 
 
 def judged_sweep(results: pd.DataFrame, option: str) -> pd.DataFrame:

@@ -25,13 +25,12 @@ from cofinal_lib.figures import (
     SELECTION_NAMES,
     SKY,
     YELLOW,
-    cell,
     sign,
     wrap,
 )
 from cofinal_lib.metrics import bootstrap_interval, mean_interval, spearman, spearman_interval
 from cofinal_lib.paper import printed
-from cofinal_lib.records import SELECTIONS, RunRecord, srcc_curves
+from cofinal_lib.records import SELECTIONS, RunRecord, cell, srcc_curves
 
 
 def show(thing) -> Code:

@@ -8,8 +8,7 @@ from matplotlib.figure import Figure
 from pandas.io.formats.style import Styler
 
 from cofinal_lib import tables
-from cofinal_lib.figures import BLUE, COLOURS, signed
-from cofinal_lib.figures.grades import nothing
+from cofinal_lib.figures import BLUE, COLOURS, nothing, signed
 from cofinal_lib.figures.rivals import METHOD_COLOURS, METHOD_NAMES
 from cofinal_lib.metrics import mean_interval, spearman_rows
 

@@ -19,13 +19,12 @@ from cofinal_lib.figures import (
     RED,
     SELECTION_NAMES,
     SKY,
-    cell,
     provenance,
     sign,
     wrap,
 )
 from cofinal_lib.metrics import bootstrap_interval, mean_interval, spearman
-from cofinal_lib.records import RunRecord, srcc_curves
+from cofinal_lib.records import RunRecord, cell, srcc_curves
 
 SOURCES = {
     "official": "clip features of real routines with judges' scores",
