@@ -31,7 +31,8 @@ class Schedule:
             "steps" (a tenth after three quarters of the epochs, a hundredth after seven eighths), or "none".
         momentum, weight_decay: of SGD; of either.
         clip_norm: a longer gradient (of all of a seed's parameters) is shortened to this; None for no limit.
-        holdout: share of the training routines held out, in a training of their own, to choose the epoch.
+        holdout: share of the training routines held out, in a training of their own, to choose the epoch; 0 for no
+            such training, and an epoch that nobody chooses.
     """
 
     epochs: int = 200
@@ -75,7 +76,8 @@ class SeedResult:
         losses: name -> (E,), mean over an epoch's training batches.
         predictions: (E, N, 2), soft and hard scores in points: of the test routines after each epoch, of the training
             routines after every fifth and the last, which `Schedule.complete` names; NaN between.
-        validation_srcc: (E,), SRCC (soft) on held-out training routines of a model that never saw them.
+        validation_srcc: (E,), SRCC (soft) on held-out training routines of a model that never saw them; NaN where
+            none were held out.
     """
 
     seed: int
@@ -108,23 +110,27 @@ def fit(
             as many takes half of them, and so on.
 
     Each seed trains twice: on all training routines, and on those left when `holdout` of them are held out, to
-    choose an epoch without the test set. On a CPU the same call gives the same numbers to the last bit, whatever the
-    number of jobs; a seed's numbers depend on the other seeds by rounding, and not at all where stack is 1.
+    choose an epoch without the test set (unless `holdout` is 0). On a CPU the same call gives the same numbers to the
+    last bit, whatever the number of jobs; a seed's numbers depend on the other seeds by rounding, and not at all where
+    stack is 1.
     """
     seeds = list(seeds)
     size = stack or _stack_size(build, data, schedule, device, len(seeds))
     groups = [seeds[i : i + size] for i in range(0, len(seeds), size)]
     # The features go as a NumPy array: joblib hands it to its processes as one shared file.
     light, features = replace(data, features=torch.empty(0)), data.features.numpy()
+    kinds = (True, False) if schedule.holdout else (False,)
     trainings = [
         delayed(_train)(build, light, features, schedule, device, group, hold_out)
+        for hold_out in kinds
         for group in groups
-        for hold_out in (True, False)
     ]
     parallel = Parallel(n_jobs=1 if device == "cuda" else jobs, return_as="generator", mmap_mode="c")
     bar = tqdm(parallel(trainings), total=len(trainings), unit="training", disable=not progress)
     finished = list(bar)
-    held_out, whole = chain(*finished[::2]), chain(*finished[1::2])
+    whole = chain(*finished[-len(groups) :])
+    unchosen = np.full(1 if hasattr(_build(build, 0)[0], "solve") else schedule.epochs, np.nan)
+    held_out = chain(*finished[: -len(groups)]) if schedule.holdout else [(unchosen,)] * len(seeds)
     return [SeedResult(seed, *of_all, *of_some) for seed, of_all, of_some in zip(seeds, whole, held_out, strict=True)]
 
 

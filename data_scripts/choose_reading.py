@@ -12,14 +12,13 @@ from dataclasses import replace
 from functools import partial
 
 import numpy as np
-import torch
 
 from cofinal_lib.cli import assignments
 from cofinal_lib.cofinal import CoFInAl
 from cofinal_lib.data import load
 from cofinal_lib.metrics import spearman
 from cofinal_lib.runs import RunSpec
-from cofinal_lib.train import Schedule, fit
+from cofinal_lib.train import fit
 
 FOLDS = 7
 
@@ -27,17 +26,14 @@ FOLDS = 7
 def main(target: str, arms: list[str]) -> None:
     """Print a line an arm."""
     data = load(target)
-    train = data.rows("train")
-    order = train[torch.randperm(len(train), generator=torch.Generator().manual_seed(0))]
+    data = data.only(data.rows("train"))
     for arm in arms:
-        config = RunSpec(target, options=assignments(arm.split(","))).config(data)
-        reached = []
-        for fold in range(FOLDS):
-            held_out = order[fold::FOLDS]
-            is_train = data.is_train.clone()
-            is_train[held_out] = False
-            (result,) = fit(partial(CoFInAl, config), replace(data, is_train=is_train), [fold], Schedule(), jobs=2)
-            reached.append(spearman(result.predictions[-1, held_out, 0], data.scores[held_out]))
+        spec, reached = RunSpec(target, options=assignments(arm.split(","))), []
+        schedule = replace(spec.schedule, holdout=0)
+        for seed, fold in enumerate(data.folds(FOLDS, seed=0)):
+            (result,) = fit(partial(CoFInAl, spec.config(fold)), fold, [seed], schedule)
+            held_out = fold.rows("test")
+            reached.append(spearman(result.predictions[-1, held_out, 0], fold.scores[held_out]))
         error = np.std(reached, ddof=1) / np.sqrt(FOLDS)
         folds = " ".join(f"{r:.2f}" for r in reached)
         print(f"{arm:<40} {np.mean(reached):.3f} +- {error:.3f}   {folds}", flush=True)

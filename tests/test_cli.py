@@ -107,6 +107,7 @@ def test_an_interrupted_training_leaves_nothing(tmp_path):
         stderr=subprocess.PIPE,
         text=True,
         start_new_session=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # a job in the background ignores it
     )
     shown = ""
     while " 1/80" not in shown:  # the first of eighty trainings is over: all processes run, and much is left to do

@@ -53,6 +53,13 @@ def test_the_same_seed_repeats_to_the_last_bit_whatever_ran_before(twin):
     assert not np.array_equal(both[0].predictions, alone.predictions, equal_nan=True)
 
 
+def test_without_a_holdout_the_training_is_the_same_and_no_epoch_is_chosen(twin):
+    (chosen,) = fit(build_for(twin), twin, [4], Schedule(epochs=3))
+    (plain,) = fit(build_for(twin), twin, [4], Schedule(epochs=3, holdout=0))
+    assert np.array_equal(chosen.predictions, plain.predictions, equal_nan=True)
+    assert plain.validation_srcc.shape == (3,) and np.isnan(plain.validation_srcc).all()
+
+
 def test_training_leaves_the_callers_random_stream_and_threads_alone(twin):
     torch.manual_seed(1)
     wanted, threads = torch.rand(3), torch.get_num_threads()

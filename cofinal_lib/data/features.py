@@ -7,6 +7,7 @@ from functools import cached_property
 
 import numpy as np
 import torch
+from sklearn.model_selection import KFold
 from torch import Tensor
 
 from cofinal_lib.errors import CofinalError
@@ -66,6 +67,18 @@ class FeatureSet:
         means = grouped.sum(2) / exists.sum(2).clamp(min=1).unsqueeze(-1)  # (N, n, D)
         crop = self.crop and -(-self.crop // k)
         return replace(self, features=means, lengths=-(-self.lengths // k), crop=crop)
+
+    def only(self, rows: Tensor) -> "FeatureSet":
+        """Some of the routines, (n,) indices, in that order: `data.only(data.rows("train"))` hides the test split."""
+        given = {name: getattr(self, name)[rows] for name in ("features", "lengths", "scores", "is_train")}
+        qualities = None if self.qualities is None else self.qualities[rows]
+        return replace(self, ids=tuple(self.ids[i] for i in rows.tolist()), qualities=qualities, **given)
+
+    def folds(self, k: int, seed: int) -> "list[FeatureSet]":
+        """Cross-validation over all routines: k copies, each of whose "test" split is another k-th, drawn at random."""
+        split = KFold(k, shuffle=True, random_state=seed).split(self.ids)
+        rows = torch.arange(len(self))
+        return [replace(self, is_train=torch.isin(rows, torch.from_numpy(train))) for train, _ in split]
 
     def rows(self, split: str) -> Tensor:
         """Indices of the "train" or "test" routines, in file order."""
