@@ -8,11 +8,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy, l1_loss
 
+from cofinal_lib.clip_preparation import PREPARATIONS, ClipPreparation
 from cofinal_lib.errors import CofinalError
 from cofinal_lib.fine_scoring import FineGrainedScoring, dot_regression_loss
 from cofinal_lib.grade_parsing import GradeParsing, graph_regulariser
 from cofinal_lib.grading import GradeScale
-from cofinal_lib.temporal_fusion import SegmentAverages, TemporalFusion
+from cofinal_lib.temporal_fusion import EncoderFusion, SegmentAverages, TemporalFusion
 from cofinal_lib.train import Schedule
 from cofinal_lib.triplet import hard_triplet_loss, own_prototype
 
@@ -35,6 +36,8 @@ class CoFInAlConfig:
         regulariser: reading of Eq. 8, see `graph_regulariser`; "triplet" is the released code's loss in its place, on
             the coarse features: a grade's answers to all routines belong together.
         fine_loss: "dot_regression" (Eq. 15), or "l1", the released code's: the mean distance of coordinates.
+        preparation: of clips before Eq. 7, see `ClipPreparation`; "" as printed, "project" as released.
+        encoder: "attention" (Eq. 7 alone), "residual" or "feed_forward", see `EncoderFusion`.
         without: one arm of Table 3: "L_R", "TFM", "GPM" or "FGS"; "" for the whole method.
     """
 
@@ -54,6 +57,8 @@ class CoFInAlConfig:
     score_unit: str = "grade"
     regulariser: str = "row_shares"
     fine_loss: str = "dot_regression"
+    preparation: str = ""
+    encoder: str = "attention"
     without: str = ""
 
     def __post_init__(self):
@@ -67,6 +72,12 @@ class CoFInAlConfig:
             )
         if self.score_unit not in ("grade", "range", "point"):
             raise CofinalError(f"CoFInAlConfig: score_unit is {self.score_unit!r}; expected grade, range or point")
+        if self.preparation not in PREPARATIONS:
+            raise CofinalError(f"CoFInAlConfig: preparation is {self.preparation!r}; expected one of {PREPARATIONS}")
+        if self.encoder not in ("attention", "residual", "feed_forward"):
+            raise CofinalError(
+                f"CoFInAlConfig: encoder is {self.encoder!r}; expected attention, residual or feed_forward"
+            )
         for name in ("n_grades", "n_subgrades"):
             if getattr(self, name) < 2:
                 raise CofinalError(f"CoFInAlConfig: {name} is {getattr(self, name)}; at least 2 are needed")
@@ -99,8 +110,16 @@ class CoFInAl(nn.Module):
     def __init__(self, config: CoFInAlConfig, generator: torch.Generator | None = None):
         super().__init__()
         c = self.config = config
-        fusion = SegmentAverages if c.without == "TFM" else TemporalFusion
-        self.tfm = fusion(c.feature_dim, c.procedure_dim, c.n_procedures)
+        clip_dim = c.procedure_dim if c.preparation == "project" else c.feature_dim
+        if c.preparation:
+            self.prepare = ClipPreparation(c.preparation, c.feature_dim, clip_dim)
+        sizes = clip_dim, c.procedure_dim, c.n_procedures
+        if c.without == "TFM":
+            self.tfm = SegmentAverages(*sizes)
+        elif c.encoder == "attention":
+            self.tfm = TemporalFusion(*sizes)
+        else:
+            self.tfm = EncoderFusion(*sizes, feed_forward=c.encoder == "feed_forward")
         self.dropout = nn.Dropout(c.dropout)
         if c.without == "GPM":  # the pooled procedures go straight to both heads
             self.project = nn.Linear(c.procedure_dim, c.score_dim)
@@ -129,6 +148,8 @@ class CoFInAl(nn.Module):
             What an ablated module would have given is absent.
         """
         c, out = self.config, {}
+        if c.preparation:
+            features, lengths = self.prepare(features, lengths)  # clips (B, C', D), mask (B, C')
         procedures, out["fusion_attention"] = self.tfm(features, lengths)  # Eq. 3
         procedures = self.dropout(procedures)
         if c.without == "GPM":
@@ -154,7 +175,10 @@ class CoFInAl(nn.Module):
         }
         return {name: value for name, value in out.items() if value is not None}
 
-    stacks = True  # forward and loss are one batched expression: `fit` may train many seeds at once
+    @property
+    def stacks(self) -> bool:
+        """Whether forward and loss are one batched expression, so that `fit` may train many seeds at once."""
+        return not self.config.preparation
 
     def targets(self, scores: Tensor) -> dict[str, Tensor]:
         """The grade and sub-grade (B,) of scores (B,) in points; those outside [low, high] count as the nearest end."""

@@ -57,6 +57,30 @@ class TemporalFusion(nn.Module):
         return self.value(attention @ H), attention  # a row of attention sums to 1, so V's bias may come after
 
 
+class EncoderFusion(TemporalFusion):
+    """Eq. 7 inside an encoder layer, as "Transformer-based encoder" (Sec. 3.2) may mean: residual and normalisation.
+
+    H = LayerNorm(Q~ + attention), the pooled queries being what attention adds to; and, with `feed_forward`,
+    LayerNorm(H + FFN(H)), three times as wide inside, as the released code's.
+    """
+
+    def __init__(self, feature_dim: int, procedure_dim: int, n_procedures: int, feed_forward: bool = False):
+        super().__init__(feature_dim, procedure_dim, n_procedures)
+        self.norm = nn.LayerNorm(procedure_dim)
+        self.feed_forward = feed_forward
+        if feed_forward:
+            wide = 3 * procedure_dim
+            self.ffn = nn.Sequential(nn.Linear(procedure_dim, wide), nn.ReLU(), nn.Linear(wide, procedure_dim))
+            self.ffn_norm = nn.LayerNorm(procedure_dim)
+
+    def forward(self, features: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
+        """As TemporalFusion: procedures (B, P, D_P), attention (B, P, C')."""
+        fused, attention = super().forward(features, lengths)
+        H, mask = existing_clips(features, lengths)
+        H = self.norm(self.query(segment_means(H, mask, self.n_procedures)) + fused)
+        return (self.ffn_norm(H + self.ffn(H)) if self.feed_forward else H), attention
+
+
 class SegmentAverages(nn.Module):
     """Table 3's "w/o TFM", as we read it: P segment means and one linear map, no attention."""
 

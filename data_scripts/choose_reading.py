@@ -1,45 +1,74 @@
-"""Cross-validate readings of the method inside the training routines: how UI-PRMD's grades were chosen.
+"""Cross-validate readings of the method inside the training routines; test routines are never read.
 
-    python data_scripts/choose_reading.py uiprmd/deep-squat n_grades=4 n_grades=10,n_subgrades=5,sharpness=3
+    python data_scripts/choose_reading.py uiprmd/deep-squat
+    python data_scripts/choose_reading.py fisv/pcs --arm "as printed"
 
-Each argument after the target is one arm: options of CoFInAlConfig that differ from the defaults.
-Seven folds, 200 epochs, one seed a fold; the soft score after the last epoch counts. Test routines are never read.
-One line an arm: mean SRCC on the held-out folds, its standard error, and each fold's.
+The arms, folds and epochs stand in readings.toml beside this file. One seed a fold; what counts is the last epoch.
+A row a fold is added to OUT, which keeps those it has: a second call does only what is missing.
 """
 
-import sys
+import time
+import tomllib
 from dataclasses import replace
 from functools import partial
+from pathlib import Path
+from typing import Annotated
 
-import numpy as np
+import pandas as pd
+import torch
+import typer
 
-from cofinal_lib.cli import assignments
+from cofinal_lib.baselines import ridge_on_mean_clip
 from cofinal_lib.cofinal import CoFInAl
 from cofinal_lib.data import load
 from cofinal_lib.metrics import spearman
-from cofinal_lib.runs import RunSpec
+from cofinal_lib.runs import RunSpec, device_name
 from cofinal_lib.train import fit
 
-FOLDS = 7
+ARMS = tomllib.loads(Path(__file__).with_name("readings.toml").read_text())
+KEPT = Path(__file__).parent.parent / "results" / "reference" / "readings.csv"
 
 
-def main(target: str, arms: list[str]) -> None:
-    """Print a line an arm."""
-    data = load(target)
-    data = data.only(data.rows("train"))
-    for arm in arms:
-        spec, reached = RunSpec(target, options=assignments(arm.split(","))), []
-        schedule = replace(spec.schedule, holdout=0)
-        for seed, fold in enumerate(data.folds(FOLDS, seed=0)):
-            (result,) = fit(partial(CoFInAl, spec.config(fold)), fold, [seed], schedule)
-            held_out = fold.rows("test")
-            reached.append(spearman(result.predictions[-1, held_out, 0], fold.scores[held_out]))
-        error = np.std(reached, ddof=1) / np.sqrt(FOLDS)
-        folds = " ".join(f"{r:.2f}" for r in reached)
-        print(f"{arm:<40} {np.mean(reached):.3f} +- {error:.3f}   {folds}", flush=True)
+def main(
+    target: str,
+    out: Annotated[Path, typer.Option(help="The CSV file that rows are added to.")] = KEPT,
+    arm: Annotated[list[str] | None, typer.Option(help="Only this arm; may be repeated.")] = None,
+) -> None:
+    """Add to OUT a row for each fold of each arm that it lacks."""
+    task = ARMS[target.split("/")[0]]
+    whole = load(target)
+    data = whole.only(whole.rows("train"))
+    if task["pool"] > 1:
+        data = data.pooled(task["pool"])
+    for name in arm or task["arms"]:
+        for i, fold in enumerate(data.folds(task["folds"], seed=0)):
+            done = pd.read_csv(out) if out.exists() else pd.DataFrame(columns=["target", "arm", "fold"])
+            if not ((done["target"] == target) & (done["arm"] == name) & (done["fold"] == i)).any():
+                row = {"target": target, "source": data.source, "arm": name, "fold": i}
+                row |= reached(target, task["arms"][name], fold, i, task["epochs"])
+                row |= {"epochs": task["epochs"], "pool": task["pool"], "folds": task["folds"]}
+                row |= {"device": device_name("cpu"), "torch": torch.__version__}
+                pd.DataFrame([row]).to_csv(out, mode="a", header=not out.exists(), index=False, float_format="%.6g")
+
+
+def reached(target: str, arm: dict, fold, seed: int, epochs: int) -> dict:
+    """Train an arm on a fold; SRCC on its held-out routines, of soft and hard decoding and of ridge regression."""
+    spec, options, started = RunSpec(target, epochs=epochs), dict(arm), time.perf_counter()
+    schedule = replace(spec.schedule, holdout=0, **options.pop("schedule", {}))
+    if options.get("high") == "cap":
+        options["high"] = spec.score_cap
+    config = replace(spec, options=options).config(fold)
+    (result,) = fit(partial(CoFInAl, config), fold, [seed], schedule)
+    train, held = fold.rows("train"), fold.rows("test")
+    last, scores = result.predictions[-1], fold.scores
+    return {
+        "soft": spearman(last[held, 0], scores[held]),
+        "hard": spearman(last[held, 1], scores[held]),
+        "train": spearman(last[train, 0], scores[train]),
+        "ridge": spearman(ridge_on_mean_clip(fold)[0][held], scores[held]),
+        "seconds": round(time.perf_counter() - started, 1),
+    }
 
 
 if __name__ == "__main__":
-    if len(sys.argv) < 3:
-        sys.exit(__doc__)
-    main(sys.argv[1], sys.argv[2:])
+    typer.run(main)
