@@ -310,7 +310,7 @@ def versions() -> dict[str, str]:
 # Parts of the library that change no run: they choose runs, or show them.
 SHOWING = (
     "figures", "paper/", "cli.py", "crossval.py", "doctor.py", "collapse.py", "efficiency.py", "experiments.py",
-    "records.py", "report.py", "reproduce.py", "results.py", "tables.py",
+    "records.py", "report.py", "reproduce.py", "results.py", "splits.py", "tables.py",
 )  # fmt: skip
 
 
