@@ -27,7 +27,10 @@ def train(
     out: Annotated[Path, typer.Option(help="The run's folder appears below this one.")],
     seeds: Annotated[int, typer.Option(min=1, help="How many seeds: 0, 1, 2...")] = 10,
     method: Annotated[
-        str, typer.Option(help="cofinal, cofinal-released, gdlt, hgcn, action-net, ms-lstm or c3d-svr.")
+        str,
+        typer.Option(
+            help="cofinal, cofinal-released, gdlt, hgcn, action-net, ms-lstm, c3d-svr, ridge or kernel-ridge."
+        ),
     ] = "cofinal",
     epochs: Annotated[int, typer.Option(min=1)] = 200,
     folder: Folder = None,

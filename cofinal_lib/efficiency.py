@@ -30,7 +30,7 @@ def build(method: str, data: FeatureSet | None = None, seed: int = 0, **options)
     """A method with its authors' sizes (`options` on top), untrained, in evaluation mode.
 
     Args:
-        data: routines to fit to, for a method that is fitted in one go (C3D+SVR) and is nothing before.
+        data: routines to fit to, for a method that is fitted in one go, such as C3D+SVR, and is nothing before.
     """
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
@@ -63,7 +63,7 @@ def cost(model: nn.Module, n_clips: int = 68, feature_dim: int = 1024) -> tuple[
     with every support vector.
     """
     if isinstance(model, C3DSVR):
-        n_vectors = len(model.search.best_estimator_[-1].support_vectors_)
+        n_vectors = len(model.fitted.best_estimator_[-1].support_vectors_)
         return n_vectors * (feature_dim + 1) + 1, (n_clips + n_vectors) * feature_dim
     return count_parameters(model), count_macs(model, n_clips, feature_dim)
 

@@ -7,7 +7,7 @@ from importlib.resources import files
 from cofinal_lib.cofinal import ABLATIONS, CoFInAlConfig
 from cofinal_lib.data import at_hand
 from cofinal_lib.errors import CofinalError
-from cofinal_lib.rivals import METHODS
+from cofinal_lib.rivals import METHODS, SOLVED
 from cofinal_lib.runs import RunSpec
 
 PROFILES = ("tiny", "quick", "colab", "paper")
@@ -21,12 +21,12 @@ def profile(name: str) -> dict:
 
 
 def spec(name: str, target: str, method: str = "cofinal", **options) -> RunSpec:
-    """One run in a profile's size; `options` come on top of the profile's own."""
+    """One run in a profile's size; `options` come on top of the profile's own. What is solved needs one seed."""
     p = profile(name)
     return RunSpec(
         target=target,
         method=method,
-        seeds=tuple(range(p["seeds"])),
+        seeds=tuple(range(1 if method in SOLVED else p["seeds"])),
         epochs=p["epochs"],
         options=p.get("options", {}).get(method, {}) | options,
         twin=p.get("twin", {}) if target.startswith("twin/") else {},

@@ -158,7 +158,7 @@ def run(
         return RunRecord.read(out / run_id)
     _writable(out)
 
-    started, commit = time.perf_counter(), _commit()
+    started, commit = time.perf_counter(), checkout()
     method, config = METHODS[spec.method], spec.config(data)
     results = fit(
         partial(method, config),
@@ -309,8 +309,8 @@ def versions() -> dict[str, str]:
 
 # Parts of the library that change no run: they choose runs, or show them.
 SHOWING = (
-    "figures", "paper/", "cli.py", "doctor.py", "collapse.py", "efficiency.py", "experiments.py", "records.py",
-    "report.py", "reproduce.py", "results.py", "tables.py",
+    "figures", "paper/", "cli.py", "crossval.py", "doctor.py", "collapse.py", "efficiency.py", "experiments.py",
+    "records.py", "report.py", "reproduce.py", "results.py", "splits.py", "tables.py",
 )  # fmt: skip
 
 
@@ -326,7 +326,7 @@ def library_digest() -> str:
     return sha.hexdigest()
 
 
-def _commit() -> str | None:
+def checkout() -> str | None:
     """The checkout's commit, "+changes" where files differ from it; None for an installed library."""
     root = Path(__file__).parent
     try:

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from cofinal_lib.figures.rivals import METHOD_NAMES
 from cofinal_lib.metrics import fisher_mean, mean_interval, spearman_interval, spearman_rows
 from cofinal_lib.paper import printed
+from cofinal_lib.rivals import SOLVED
 
 # Table 1's row of each of ours: the paper has one CoFInAl, and marks its own version of HGCN by a star.
 PRINTED_ROWS = {
@@ -30,6 +31,8 @@ NOTHING = "–"
 
 # Modules worth a row, in order of use, and what they do.
 STAGES = {
+    "ridge": {},
+    "kernel-ridge": {},
     "c3d-svr": {},
     "ms-lstm": {
         "reduce": "shorten every clip (all routines' clips in one list)",
@@ -184,16 +187,17 @@ def compare(grid: pd.DataFrame) -> pd.DataFrame:
     test routines (ours resampled; printed cells and ridge by Bonett and Wright's formula).
 
     Sources: "movement", "twin" and "official" are ours; "paper" are the cells that Table 1 prints for official
-    features, which have no interval over seeds, for it reports none. Method "ridge" is our baseline, which draws
-    nothing at random. Target "average" is a group's Fisher average; Fis-V's two scores are of the same routines.
+    features, which have no interval over seeds, for it reports none. Method "ridge" stands beside every run of ours,
+    so it has a cell also where it has no run of its own. Target "average" is a group's Fisher average; Fis-V's two
+    scores are of the same routines.
     """
-    rows = []
+    rows, beside = [], []
     for r in grid.itertuples():
         name = r.target.split("/")[1]
         group = next((g for g, names in GROUPS.items() if name in names), "UI-PRMD")
         head = r.source, group, name
         rows.append((*head, r.method, r.srcc, r.srcc_low, r.srcc_high, r.routines_low, r.routines_high))
-        rows.append((*head, "ridge", r.ridge, np.nan, np.nan, *spearman_interval(r.ridge, N_TEST[group])))
+        beside.append((*head, "ridge", r.ridge, np.nan, np.nan, *spearman_interval(r.ridge, N_TEST[group])))
     table = printed("table1").set_index(["method", "backbone"])
     for method, row in PRINTED_ROWS.items():
         for group, names in GROUPS.items():
@@ -202,7 +206,7 @@ def compare(grid: pd.DataFrame) -> pd.DataFrame:
                 over_routines = spearman_interval(rho, N_TEST[group])
                 rows.append(("paper", group, name, method, rho, np.nan, np.nan, *over_routines))
     ends = ["low", "high", "routines_low", "routines_high"]
-    cells = pd.DataFrame(rows, columns=["source", "group", "target", "method", "srcc", *ends])
+    cells = pd.DataFrame(rows + beside, columns=["source", "group", "target", "method", "srcc", *ends])
     cells = cells.drop_duplicates(["source", "group", "target", "method"])
     means = []
     for (source, group, method), part in cells.groupby(["source", "group", "method"], sort=False):
@@ -224,8 +228,8 @@ def verdict(cells: pd.DataFrame, sources: tuple[str, ...] = ("movement", "twin")
     """What our part of the table can tell: counts over cells of one method and one target of ours.
 
     cells; above_ridge, those whose whole interval over seeds lies above ridge regression; pairs of methods on one
-    target, and pairs_apart, those whose intervals do not overlap. A method that draws nothing at random (C3D+SVR) has
-    an interval over seeds without any width, which says nothing: it is left out, as are cells without an interval.
+    target, and pairs_apart, those whose intervals do not overlap. Methods that draw nothing at random have no interval
+    over seeds, or one without any width: they are left out, as are other cells without an interval.
     """
     ours = cells[cells["source"].isin(sources) & (cells["target"] != "average")]
     counts = {"cells": 0, "above_ridge": 0, "pairs": 0, "pairs_apart": 0}
@@ -256,8 +260,8 @@ def side_by_side(cells: pd.DataFrame, group: str, sources: tuple[str, ...], over
     table = part.pivot(index="method", columns=["source", "target"], values="cell")
     targets = [*GROUPS.get(group, table.columns.unique("target")), "average"]
     columns = [(s, t) for s in SOURCE_HEADINGS.values() for t in targets if (s, t) in table.columns]
-    table = table.reindex([m for m in [*METHOD_NAMES, "ridge"] if m in table.index])[columns]
-    table = table.rename(index=METHOD_NAMES | {"ridge": "ridge, mean clip"}).fillna(NOTHING)
+    table = table.reindex([m for m in METHOD_NAMES if m in table.index])[columns]
+    table = table.rename(index=METHOD_NAMES).fillna(NOTHING)
     return styled(table, f"table1-{group}", sources=len({s for s, _ in columns}) > 1, narrow=True)
 
 
@@ -429,9 +433,9 @@ def selection_leads(results: pd.DataFrame) -> pd.DataFrame:
 
     Columns: data ("twins", a target of other sources), source, method, selection ("validation" or "best_on_test"),
     lead, low, high (Student's 95 %, over seeds and, of twins, targets), pairs; spans, each pair's lead, as text.
-    C3D+SVR has no epochs and is left out, as are seeds without a ranking.
+    Methods that are solved have no epochs and are left out, as are seeds without a ranking.
     """
-    chosen = results.query("split == 'test' and decoding == 'soft' and method != 'c3d-svr'")
+    chosen = results.query("split == 'test' and decoding == 'soft' and method not in @SOLVED")
     chosen = chosen.assign(data=chosen["target"].where(chosen["source"] != "twin", "twins"))
     rows = []
     for (data, source, method), part in chosen.groupby(["data", "source", "method"], sort=False):
@@ -453,8 +457,8 @@ def beside_printed(results: pd.DataFrame) -> dict[str, int]:
     """Our official runs beside the cells that Table 1 prints for the same features: counts of runs.
 
     printed, runs with such a cell; below, those whose last epoch lies below it; best_below, even with the epoch chosen
-    on the test routines; outside, the cell lies outside our interval over routines; and of all networks (every method
-    but the SVR), networks, and below_ridge, those whose last epoch ridge regression on the mean clip surpasses.
+    on the test routines; outside, the cell lies outside our interval over routines; and of all networks (what is not
+    solved), networks, and below_ridge, those whose last epoch ridge regression on the mean clip surpasses.
     """
     official = results[results["source"] == "official"]
     best = official.query("split == 'test' and selection == 'best_on_test' and decoding == 'soft'")
@@ -466,8 +470,8 @@ def beside_printed(results: pd.DataFrame) -> dict[str, int]:
         counts["below"] += int(r.srcc < cell)
         counts["best_below"] += int(best[r.run_id] < cell)
         counts["outside"] += int(np.isfinite(cell) and not r.routines_low <= cell <= r.routines_high)
-        counts["networks"] += int(r.method != "c3d-svr")
-        counts["below_ridge"] += int(r.method != "c3d-svr" and r.srcc < r.ridge)
+        counts["networks"] += int(r.method not in SOLVED)
+        counts["below_ridge"] += int(r.method not in SOLVED and r.srcc < r.ridge)
     return counts
 
 
@@ -491,9 +495,9 @@ def paired_table(pairs: pd.DataFrame) -> Styler:
 def line_to_pass(results: pd.DataFrame) -> pd.DataFrame:
     """Official targets by the simplest methods: one row a target.
 
-    Columns: target; ridge, ridge_low, ridge_high (over routines); svr, ours on the mean clip (NaN without a run);
-    svr_printed, on C3D's features; printed, the number of cells that Table 1 prints on VST features; printed_below,
-    those below ridge; printed_near, those inside ridge's interval.
+    Columns: target; ridge, ridge_low, ridge_high (over routines); kernel, kernel ridge on five segment means, and svr,
+    the SVR on the mean clip (NaN without a run); svr_printed, on C3D's features; printed, the number of cells that
+    Table 1 prints on VST features; printed_below, those below ridge; printed_near, those inside ridge's interval.
     """
     table = printed("table1")
     svr_printed = table.set_index("method").loc["C3D+SVR"]
@@ -504,24 +508,24 @@ def line_to_pass(results: pd.DataFrame) -> pd.DataFrame:
         name, ridge = target.split("/")[1], part["ridge"].iloc[0]
         group = next(g for g, names in GROUPS.items() if name in names)
         low, high = spearman_interval(ridge, N_TEST[group])
-        svr, cells = part.loc[part["method"] == "c3d-svr", "srcc"], vst[name]
+        kernel, svr = (part.loc[part["method"] == m, "srcc"].max() for m in ("kernel-ridge", "c3d-svr"))
+        cells = vst[name]
         near = int(cells.between(low, high).sum())
-        row = ridge, low, high, svr.iloc[0] if len(svr) else np.nan, svr_printed[name]
+        row = ridge, low, high, kernel, svr, svr_printed[name]
         rows.append((target, *row, len(cells), int((cells < ridge).sum()), near))
-    names = ["target", "ridge", "ridge_low", "ridge_high", "svr", "svr_printed", "printed", "printed_below"]
+    names = ["target", "ridge", "ridge_low", "ridge_high", "kernel", "svr", "svr_printed", "printed", "printed_below"]
     return pd.DataFrame(rows, columns=[*names, "printed_near"])
 
 
-def in_words(results: pd.DataFrame, methods: tuple[str, ...] = ("c3d-svr", "cofinal-released", "cofinal")) -> str:
+def in_words(results: pd.DataFrame, methods=("kernel-ridge", "c3d-svr", "cofinal-released", "cofinal")) -> str:
     """Official targets, a sentence each: ridge regression, and those of some methods that ran, with their seeds."""
     official, sentences = last_epoch(results[results["source"] == "official"]), []
     for target, part in official.groupby("target", sort=False):
         said = [f"ridge regression on the mean clip reaches {part['ridge'].iloc[0]:.3f}"]
         for r in part[part["method"].isin(methods)].itertuples():
-            name = METHOD_NAMES[r.method].replace(",", "")
-            said.append(
-                f"the SVR {r.srcc:.3f}" if r.method == "c3d-svr" else f"{name} {r.srcc:.3f} ({_seeds(r.seeds)})"
-            )
+            name = {"kernel-ridge": "kernel ridge on five segment means", "c3d-svr": "the SVR"}.get(r.method)
+            name = name or METHOD_NAMES[r.method].replace(",", "")
+            said.append(f"{name} {r.srcc:.3f}" + ("" if r.method in SOLVED else f" ({_seeds(r.seeds)})"))
         sentences.append(f"On {target}, {_listed(said)}.")
     return " ".join(sentences) or "No run on official features is at hand."
 

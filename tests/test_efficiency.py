@@ -34,7 +34,7 @@ def test_costs_by_hand():
 def test_an_svr_costs_its_support_vectors():
     data = load("twin/ball", n_train=12, feature_dim=8, pool=8)
     model = efficiency.build("c3d-svr", data)
-    n = len(model.search.best_estimator_[-1].support_vectors_)
+    n = len(model.fitted.best_estimator_[-1].support_vectors_)
     assert efficiency.cost(model, n_clips=9, feature_dim=8) == (n * 9 + 1, (9 + n) * 8)
     with pytest.raises(CofinalError, match="needs routines"):
         efficiency.build("c3d-svr")

@@ -11,11 +11,14 @@ from matplotlib.ticker import NullFormatter
 from sklearn.decomposition import PCA
 from torch import Tensor, nn
 
+from cofinal_lib.baselines import segments
 from cofinal_lib.data.features import FeatureSet
 from cofinal_lib.figures import BLUE, COLOURS, GREEN, ORANGE, PURPLE, SKY, sign, wrap
-from cofinal_lib.rivals.c3d_svr import C3DSVR, mean_clip
+from cofinal_lib.rivals.c3d_svr import C3DSVR
 
 METHOD_NAMES = {
+    "ridge": "ridge, mean clip",
+    "kernel-ridge": "kernel ridge, 5 segments",
     "c3d-svr": "C3D+SVR",
     "ms-lstm": "MS-LSTM",
     "action-net": "ACTION-NET",
@@ -25,6 +28,8 @@ METHOD_NAMES = {
     "cofinal": "CoFInAl, as printed",
 }
 METHOD_COLOURS = {
+    "ridge": COLOURS["ridge"],
+    "kernel-ridge": "#882255",
     "c3d-svr": "0.55",
     "ms-lstm": "#7A4A12",
     "action-net": PURPLE,
@@ -32,7 +37,6 @@ METHOD_COLOURS = {
     "hgcn": GREEN,
     "cofinal-released": SKY,
     "cofinal": COLOURS["cofinal"],
-    "ridge": COLOURS["ridge"],
 }
 
 
@@ -70,7 +74,7 @@ def _small(*axes: Axes) -> None:
 def mean_clips(model: C3DSVR, data: FeatureSet, line: str) -> Figure:
     """C3D+SVR: two training routines as paths of clips with their means; every routine's score, true and predicted."""
     features, lengths, train = data.features, data.lengths, data.rows("train")
-    means = mean_clip(features, lengths).numpy()
+    means = segments(features, lengths, 1).numpy()
     plane = PCA(2, random_state=0).fit(np.concatenate([features[i, : lengths[i]] for i in train]))
     order = train[data.scores[train].argsort()]
     fig, (left, right) = plt.subplots(1, 2, figsize=(8.2, 3.5))
@@ -292,7 +296,7 @@ def grid_figure(cells: pd.DataFrame, sources: tuple[str, ...], line: str) -> Fig
                 ax.plot([r["low"], r["high"]], [y, y], color=colour, lw=3.5, solid_capstyle="butt")
                 ax.plot(r["srcc"], y, "o", color=colour, ms=7)
             # the paper has one CoFInAl: it stands in the released code's row, which nearest made its numbers
-            if source == "official" and method != "cofinal":
+            if source == "official" and method != "cofinal" and ("paper", method) in part.index:
                 r = part.loc["paper", method]
                 ax.plot([r["routines_low"], r["routines_high"]], [y + 0.3] * 2, color=colour, lw=1, ls=":")
                 ax.plot(r["srcc"], y + 0.3, "s" if method == "c3d-svr" else "o", color=colour, mfc="w", ms=6)

@@ -1,4 +1,4 @@
-"""The six methods of Table 1, and CoFInAl as released, each in a file of its own.
+"""The six methods of Table 1, CoFInAl as released, and the baselines, each idea in a file of its own.
 
 A method is an nn.Module class; `fit`, `run` and the command line ask nothing more of it than:
 
@@ -11,12 +11,14 @@ A method is an nn.Module class; `fit`, `run` and the command line ask nothing mo
                     "score_hard") and "embedding" (B, D), what the method knows of a routine before it scores.
     loss            (out, scores (B,) in points) -> dict of scalars with "total".
     groups          optional: (lr) -> parameter groups of the optimiser.
-    solve           optional, in place of loss: (features, lengths, scores) fits in one go; then there is one epoch.
+    solve           optional, in place of loss: (features, lengths, scores) fits in one go; then there is one epoch, and
+                    nothing is drawn at random: one seed says all. `baselines.Regression` has it for scikit-learn's.
     one_by_one      optional: forward for a method whose batch mates matter, each routine as a batch of its own.
     from_released   optional: a state dict of the authors -> the model.
     notes           optional: (data) -> sentences a reader of its numbers must know.
 """
 
+from cofinal_lib.baselines import KernelRidge, Ridge
 from cofinal_lib.cofinal import CoFInAl
 from cofinal_lib.rivals.action_net import ActionNet
 from cofinal_lib.rivals.c3d_svr import C3DSVR
@@ -25,7 +27,8 @@ from cofinal_lib.rivals.gdlt import GDLT
 from cofinal_lib.rivals.hgcn import HGCN
 from cofinal_lib.rivals.ms_lstm import MSLSTM
 
-METHODS = {
+BASELINES = {"ridge": Ridge, "kernel-ridge": KernelRidge}
+METHODS = BASELINES | {
     "c3d-svr": C3DSVR,
     "ms-lstm": MSLSTM,
     "action-net": ActionNet,
@@ -34,3 +37,4 @@ METHODS = {
     "cofinal-released": ReleasedCoFInAl,
     "cofinal": CoFInAl,
 }
+SOLVED = tuple(name for name, method in METHODS.items() if hasattr(method, "solve"))  # the rest are networks

@@ -8,7 +8,7 @@ import torch
 
 from cofinal_lib.data import load
 from cofinal_lib.metrics import spearman
-from cofinal_lib.rivals.c3d_svr import C3DSVR, C3DSVRConfig, mean_clip
+from cofinal_lib.rivals.c3d_svr import C3DSVR, C3DSVRConfig
 from cofinal_lib.runs import RunSpec
 from cofinal_lib.train import fit
 
@@ -37,13 +37,6 @@ def test_it_learns_a_signal_in_the_mean_clip_in_one_epoch_whatever_the_seed(easy
     assert np.array_equal(one.predictions, other.predictions)
     assert np.array_equal(one.predictions[..., 0], one.predictions[..., 1])
     assert one.losses["total"].shape == (1,) and 0 < one.losses["total"][0] < float(easy.scores.var())
-
-
-def test_the_mean_is_over_clips_that_exist():
-    features = torch.randn(3, 5, 4, generator=torch.Generator().manual_seed(0))
-    lengths = torch.tensor([5, 2, 1])
-    wanted = torch.stack([sum(features[b, :n]) / n for b, n in enumerate(lengths.tolist())])
-    assert torch.allclose(mean_clip(features, lengths), wanted, atol=1e-6)
 
 
 def test_the_unit_of_the_scores_does_not_matter():

@@ -14,11 +14,13 @@ from hypothesis import strategies as st
 from cofinal_lib.data import load
 from cofinal_lib.padding import fixed_clips
 from cofinal_lib.records import SELECTIONS
-from cofinal_lib.rivals import C3DSVR, GDLT, HGCN, METHODS, MSLSTM, ActionNet, ReleasedCoFInAl
+from cofinal_lib.rivals import GDLT, HGCN, METHODS, MSLSTM, SOLVED, ActionNet, ReleasedCoFInAl
 from cofinal_lib.runs import RunSpec, run
 from cofinal_lib.train import embed, fit
 
 SMALL = {  # options for a small twin
+    "ridge": {},
+    "kernel-ridge": {},
     "c3d-svr": {},
     "ms-lstm": {"reduced_dim": 8, "hidden_dim": 8, "n_summaries": 4},
     "action-net": {"n_clips": 26},
@@ -69,7 +71,8 @@ def test_what_stands_in_the_padding_changes_nothing_to_the_last_bit(name, garbag
 
 
 @pytest.mark.parametrize("garbage", [float("nan"), float("inf"), 1e9])
-def test_the_svr_does_not_see_padding_either(garbage):
+@pytest.mark.parametrize("method", SOLVED)
+def test_what_is_solved_does_not_see_padding_either(method, garbage):
     features = torch.randn(30, 6, 4, generator=torch.Generator().manual_seed(0))
     lengths, scores = torch.arange(30) % 6 + 1, torch.randn(30, generator=torch.Generator().manual_seed(1))
     results = []
@@ -77,7 +80,7 @@ def test_the_svr_does_not_see_padding_either(garbage):
         padded = features.clone()
         for row, n in zip(padded, lengths, strict=True):
             row[n:] = padding
-        model = C3DSVR(C3DSVR.Config(low=-2, high=2))
+        model = METHODS[method](METHODS[method].Config())
         model.solve(padded, lengths, scores)
         results.append(model(padded, lengths))
         alone = model(padded[4:5], lengths[4:5])["score"]
@@ -149,7 +152,7 @@ def test_every_method_is_tested_here():
 @pytest.mark.parametrize("method", SMALL)
 def test_a_method_trains_repeats_to_the_last_bit_and_never_sees_a_test_score(method, twin, train):
     one = train(method)
-    epochs = 1 if method == "c3d-svr" else 2
+    epochs = 1 if method in SOLVED else 2
     assert one.predictions.shape == (epochs, 90, 2)
     assert np.isfinite(one.predictions[:, ~twin.is_train]).all() and np.isfinite(one.predictions[-1]).all()
     assert np.nanmax(np.abs(one.predictions)) < 100  # points, of 25

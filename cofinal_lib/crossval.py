@@ -1,0 +1,85 @@
+"""Cross-validation over all routines of a target, and the test that fits it: the protocol the book recommends."""
+
+import time
+from collections.abc import Collection, Iterator
+from dataclasses import replace
+from functools import partial
+
+import numpy as np
+from scipy import stats
+
+from cofinal_lib.data.features import FeatureSet
+from cofinal_lib.metrics import relative_l2, spearman
+from cofinal_lib.rivals import METHODS
+from cofinal_lib.runs import RunSpec, checkout, device_name, versions
+from cofinal_lib.train import fit
+
+
+def cross_validate(
+    spec: RunSpec, data: FeatureSet, k: int = 5, repeats: int = 1, done: Collection[tuple[int, int]] = ()
+) -> Iterator[dict]:
+    """Train a method k times, each time without another k-th of all routines, and rank those: a row a fold.
+
+    Args:
+        spec: the method, its options, epochs and device; its seeds are not used: fold f of repeat r trains with seed
+            k r + f. data: of spec's target; its official split plays no part.
+        repeats: how often the routines are dealt into folds anew; repeat r with seed r, the same for every method.
+        done: (repeat, fold) that are not wanted again.
+
+    Yields:
+        target, source, method, options, epochs; k, repeat, fold, seed, n_train, n_test; srcc and relative_l2 of the
+        fold's routines after the last epoch (soft: no epoch is chosen, so nothing is held out); seconds, device,
+        torch, commit. `pandas.DataFrame(cross_validate(...))` is the table.
+    """
+    schedule = replace(spec.schedule, holdout=0)
+    for repeat in range(repeats):
+        for fold, part in enumerate(data.folds(k, seed=repeat)):
+            if (repeat, fold) in done:
+                continue
+            started, config, seed = time.perf_counter(), spec.config(part), repeat * k + fold
+            (result,) = fit(partial(METHODS[spec.method], config), part, [seed], schedule, device=spec.device)
+            train, test = part.rows("train").numpy(), part.rows("test").numpy()
+            scores, predicted = part.scores.numpy(), result.predictions[-1, :, 0]
+            yield {
+                "target": data.target,
+                "source": data.source,
+                "method": spec.method,
+                "options": " ".join(f"{name}={value}" for name, value in spec.options.items()),
+                "epochs": spec.epochs,
+                "k": k,
+                "repeat": repeat,
+                "fold": fold,
+                "seed": seed,
+                "n_train": len(train),
+                "n_test": len(test),
+                "srcc": spearman(predicted[test], scores[test]),
+                "relative_l2": relative_l2(predicted[test], scores[test], scores[train].min(), scores[train].max()),
+                "seconds": round(time.perf_counter() - started, 1),
+                "device": device_name(spec.device),
+                "torch": versions()["torch"],
+                "commit": checkout(),
+            }
+
+
+def corrected_interval(values, n_train: int, n_test: int, level: float = 0.95) -> tuple[float, float, float, float]:
+    """Student's test for numbers of cross-validated folds, corrected: (mean, low, high, p).
+
+    Folds share training routines, so their numbers vary together and the plain standard error, s / sqrt(J), is too
+    small. Nadeau and Bengio (2003, Sec. 3) put (1 / J + n_test / n_train) s^2 in place of s^2 / J, with J - 1 degrees
+    of freedom.
+
+    Args:
+        values: (J,), one a fold, such as a difference of two methods on the same folds.
+        n_train, n_test: routines of a fold's two parts.
+
+    Returns:
+        the mean, the interval's ends, and the two-sided p of a mean of zero; NaN where J < 2.
+    """
+    values = np.asarray(values, float)
+    mean, J = float(values.mean()), len(values)
+    if J < 2:
+        return mean, float("nan"), float("nan"), float("nan")
+    error = float(np.sqrt((1 / J + n_test / n_train) * values.var(ddof=1)))
+    half = stats.t.ppf((1 + level) / 2, J - 1) * error
+    p = 2 * stats.t.sf(abs(mean) / error, J - 1) if error > 0 else float(mean == 0)
+    return mean, mean - half, mean + half, float(p)

@@ -1,0 +1,55 @@
+"""Cross-validate methods over all 500 routines of Fis-V: results/reference/paper/crossval.csv, a row a fold.
+
+    python data_scripts/cross_validate.py [ARM ...]
+
+ARM is one of ARMS, by default all. Kill it and start it again: what the file holds already is not run again.
+Folds are the same for every arm, so that arms can be compared fold by fold.
+"""
+
+import sys
+
+import pandas as pd
+
+from cofinal_lib import results
+from cofinal_lib.crossval import cross_validate
+from cofinal_lib.data import load
+from cofinal_lib.runs import RunSpec
+
+# arm -> method, its options, repeats of five folds, clips averaged into one (GDLT's attention over 124 clips is slow)
+ARMS = {
+    "ridge": ("ridge", {}, 10, 1),
+    "kernel-ridge": ("kernel-ridge", {}, 10, 1),
+    "svr": ("c3d-svr", {}, 10, 1),
+    "cofinal": ("cofinal", {}, 1, 1),
+    "without-tfm": ("cofinal", {"without": "TFM"}, 1, 1),
+    "gdlt": ("gdlt", {}, 1, 4),
+}
+OUT = results.RESULTS / "reference" / "paper" / "crossval.csv"
+
+
+def main(arms: list[str]) -> None:
+    """Run what is missing of some arms, and keep every fold as it ends."""
+    for target in ("fisv/pcs", "fisv/tes"):
+        data = load(target)
+        for arm in arms:
+            method, options, repeats, pool = ARMS[arm]
+            spec = RunSpec(target, method, options=options)
+            kept = _kept()
+            mine = kept[(kept["arm"] == arm) & (kept["target"] == target)]
+            done = set(zip(mine["repeat"], mine["fold"], strict=True))
+            for row in cross_validate(spec, data.pooled(pool) if pool > 1 else data, 5, repeats, done):
+                row = {"arm": arm, "pool": pool} | row
+                results.whole_csv(OUT, pd.concat([_kept(), pd.DataFrame([row])], ignore_index=True))
+                print(arm, target, row["repeat"], row["fold"], f"{row['srcc']:.3f}", row["seconds"], flush=True)
+
+
+def _kept() -> pd.DataFrame:
+    if OUT.is_file():
+        return pd.read_csv(OUT)
+    return pd.DataFrame(columns=["arm", "target", "repeat", "fold"])
+
+
+if __name__ == "__main__":
+    if set(sys.argv[1:]) - set(ARMS):
+        sys.exit(__doc__)
+    main(sys.argv[1:] or list(ARMS))
