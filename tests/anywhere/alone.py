@@ -1,6 +1,6 @@
 """Chapters without their repository: each notebook alone in an empty folder and a fresh environment, as on Colab.
 
-    python tests/anywhere/alone.py [--python PYTHON3.12] [--profile colab] [--keep FOLDER] [CHAPTER ...]
+    python tests/anywhere/alone.py [--python PYTHON3.12] [--profile colab] [--whole] [--keep FOLDER] [CHAPTER ...]
 
 Makes one environment that holds what colab-runtime.txt lists and nothing else. Then, for each chapter: a new
 environment on top of it, an empty folder, the notebook; its first cell installs our wheel (COFINAL_WHEEL names a file
@@ -21,6 +21,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 LISTED = Path(__file__).with_name("colab-runtime.txt")
+THIN = {"epochs": "10"}  # of the chapters whose parameters name it
 # Nothing of this machine's reaches a chapter: no data, no library, no results.
 OURS = ("PYTHONPATH", "COFINAL_MIRROR", "COFINAL_WHEEL", "VIRTUAL_ENV", "JUPYTER_PATH", "IPYTHONDIR")
 
@@ -75,12 +76,19 @@ def chapter(notebook: Path, python: Path, home: Path, **more: str) -> Path:
     argv = [str(python), "-m", "ipykernel_launcher", "-f", "{connection_file}"]
     (spec / "kernel.json").write_text(json.dumps({"argv": argv, "display_name": "alone", "language": "python"}))
     shutil.copy(notebook, folder)
-    parameters = [part for name, value in more.items() if name.islower() for part in ("--parameters", name, value)]
+    given = [part for name, value in more.items() if name.islower() for part in ("--parameters", name, value)]
     variables = {name: value for name, value in more.items() if not name.islower()}
     env = surroundings(home, JUPYTER_PATH=str(home / "jupyter"), **variables)
     papermill = [sys.executable, "-m", "papermill", "--kernel", "alone", "--no-progress-bar", "--cwd", folder]
-    run(*papermill, *parameters, folder / notebook.name, home / notebook.name, env=env)
+    run(*papermill, *given, folder / notebook.name, home / notebook.name, env=env)
     return home / notebook.name
+
+
+def parameters(notebook: Path) -> set[str]:
+    """The names that a notebook's parameters cell gives."""
+    cells = json.loads(notebook.read_text())["cells"]
+    cell = next(cell for cell in cells if "parameters" in cell["metadata"].get("tags", []))
+    return {line.split("=")[0].strip() for line in cell["source"]}
 
 
 def brought(python: Path) -> list[str]:
@@ -94,6 +102,7 @@ def main() -> int:
     parser.add_argument("chapters", nargs="*", type=Path)
     parser.add_argument("--python", default="python3.12", help="a Python of Colab's version")
     parser.add_argument("--profile", default="colab")
+    parser.add_argument("--whole", action="store_true", help="without thinning: hours, on a CPU")
     parser.add_argument("--keep", type=Path, help="a folder for the environment and the executed notebooks")
     given = parser.parse_args()
     home = (given.keep or Path(tempfile.mkdtemp(prefix="alone-"))).resolve()
@@ -106,7 +115,8 @@ def main() -> int:
         shutil.rmtree(place, ignore_errors=True)
         python = fresh(place / "environment", home / "runtime" / "bin" / "python", below)
         try:
-            chapter(notebook, python, place, COFINAL_WHEEL=ours.as_uri(), profile=given.profile)
+            thin = {} if given.whole else {n: v for n, v in THIN.items() if n in parameters(notebook)}
+            chapter(notebook, python, place, COFINAL_WHEEL=ours.as_uri(), profile=given.profile, **thin)
             said = f"brought {', '.join(brought(python))}"
             if "torch" in brought(python):
                 raise RuntimeError("torch was touched")
