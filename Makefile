@@ -65,7 +65,7 @@ _build/html/index.html: $(EXECUTED) $(PAGES)
 TORCH := 2.13.0
 lock:
 	rm -rf _build/lock && $(PYTHON) -m venv _build/lock
-	_build/lock/bin/python -m pip install --disable-pip-version-check --upgrade setuptools
+	_build/lock/bin/python -m pip install --disable-pip-version-check hatchling editables
 	_build/lock/bin/python -m pip install --disable-pip-version-check torch==$(TORCH) '.[book,dev]'
 	_build/lock/bin/python -m pip freeze --all --exclude pip --exclude cofinal-book | grep -vE '^(nvidia|cuda|triton)' | \
 	  sed 's/+[a-z0-9.]*$$//' > requirements.lock

@@ -1,71 +1,149 @@
-"""What a bug report should say: Python, packages, device, data, disk; each OK, WARN or FAIL with its fix."""
+"""What a bug report should say: Python, packages, device, data, disk, folders; each OK, WARN or FAIL with its fix."""
 
 import importlib
+import os
 import platform
 import shutil
 import sys
+import tempfile
 from collections.abc import Iterator
-from importlib.metadata import PackageNotFoundError, version
+from importlib.metadata import PackageNotFoundError, requires, version
+from pathlib import Path
+
+from packaging.requirements import Requirement
 
 from cofinal_lib import __version__
 from cofinal_lib.data import registry
 from cofinal_lib.errors import CofinalError
 
-PACKAGES = (
-    "torch",
-    "numpy",
-    "scipy",
-    "pandas",
-    "scikit-learn",
-    "matplotlib",
-    "seaborn",
-    "pooch",
-    "typer",
-    "tqdm",
-)
-IMPORT_NAMES = {"scikit-learn": "sklearn"}
-BOOK_PACKAGES = ("jupyter-book", "papermill")
+IMPORT_NAMES = {"scikit-learn": "sklearn", "myst-nb": "myst_nb"}
+BOOK_PACKAGES = ("jupyter-book", "papermill", "snakemake")
+ENOUGH_GIB = 5
 
 
 def findings() -> Iterator[tuple[str, str, str]]:
     """Yield (state, what, detail), state "OK", "WARN" or "FAIL"."""
-    supported = (3, 11) <= sys.version_info[:2] <= (3, 13)
+    wrong = _python()
     yield (
-        "OK" if supported else "FAIL",
+        "FAIL" if wrong else "OK",
         "python",
-        f"{platform.python_version()} on {platform.system()} {platform.machine()}"
-        + ("" if supported else "; install Python 3.11, 3.12 or 3.13"),
+        wrong or f"{platform.python_version()} on {platform.system()} {platform.machine()}",
     )
-    yield "OK", "cofinal_lib", __version__
-    for package in PACKAGES:
-        try:
-            importlib.import_module(IMPORT_NAMES.get(package, package))
-            yield "OK", package, version(package)
-        except (ImportError, PackageNotFoundError) as error:
-            yield "FAIL", package, f"{error}; run make book, or pip install {package}"
-    for package in BOOK_PACKAGES:
-        try:
-            yield "OK", package, version(package)
-        except PackageNotFoundError:
-            yield "WARN", package, "not installed; only building the book needs it"
+    yield "OK", "cofinal_lib", f"{__version__} in {Path(__file__).parent}"
+    yield from _packages()
     yield from _device()
     for dataset in registry.DATASETS:
         yield _dataset(dataset)
-    free = shutil.disk_usage(".").free / 2**30
-    yield (
-        ("OK" if free > 5 else "WARN"),
-        "disk",
-        f"{free:.0f} GiB free here" + ("" if free > 5 else "; 5 are wanted"),
-    )
+    yield from _folders()
+
+
+def ready(release: str) -> str:
+    """What a chapter's first cell says: the device, where everything a chapter needs is there and fits together.
+
+    Args:
+        release: the version of the library that the chapter was written for.
+
+    Raises:
+        SystemExit: something clashes; a notebook shows the sentence, which says what to do.
+    """
+    if wrong := _python():
+        sys.exit(wrong)
+    if __version__ != release:
+        sys.exit(
+            f"This chapter is of release {release}, but cofinal_lib here is {__version__}: run "
+            "`pip uninstall -y cofinal-book`, restart the kernel, and run the chapter again."
+        )
+    for requirement in requirements("chapters"):
+        if wrong := clash(requirement):
+            sys.exit(f"{wrong}. Restart the kernel, and run the chapter again.")
+    ((state, _, detail),) = _device()
+    if state == "FAIL":
+        sys.exit(detail)
+    return f"cofinal_lib {__version__}, device: {detail}"
+
+
+def requirements(extra: str = "") -> list[Requirement]:
+    """What the installed library needs, an extra's packages included; empty where it is on the path alone."""
+    try:
+        found = [Requirement(line) for line in requires("cofinal-book") or []]
+    except PackageNotFoundError:
+        return []
+    return [r for r in found if r.marker is None or r.marker.evaluate({"extra": extra})]
+
+
+def clash(requirement: Requirement) -> str | None:
+    """One package: None where it fits, else a clause that says what is wrong and what to do."""
+    name, wanted = requirement.name, f"pip install '{requirement.name}{requirement.specifier}'"
+    try:
+        there = version(name)
+    except PackageNotFoundError:
+        return f"{name} is missing: run {wanted}"
+    if not requirement.specifier.contains(there, prereleases=True):
+        return f"{name} {there} does not do, {requirement.specifier} is needed: run {wanted}"
+    loaded = getattr(sys.modules.get(IMPORT_NAMES.get(name, name)), "__version__", there)
+    if loaded.split("+")[0] != there.split("+")[0]:
+        return f"{name} {loaded} is loaded, but {there} is installed by now"
+    return None
+
+
+def _python() -> str | None:
+    if (3, 11) <= sys.version_info[:2] <= (3, 13):
+        return None
+    return f"{platform.python_version()} does not do: install Python 3.11, 3.12 or 3.13"
+
+
+def _packages() -> Iterator[tuple[str, str, str]]:
+    """A line for all that fit, and one for each that does not."""
+    fit = []
+    needed = requirements()
+    if not needed:
+        yield "WARN", "packages", "cofinal-book is not installed, only on the path; pip install -e . checks versions"
+    for requirement in needed:
+        name = requirement.name
+        wrong = clash(requirement)
+        if not wrong:
+            try:
+                importlib.import_module(IMPORT_NAMES.get(name, name))
+            except Exception as error:  # a broken binary fails in its own way
+                first = (str(error).strip() or type(error).__name__).splitlines()[0]
+                wrong = f"{name} cannot be imported ({first}): run pip install --force-reinstall {name}"
+        if wrong:
+            yield "FAIL", name, wrong
+        else:
+            fit.append(f"{name} {version(name)}")
+    if fit:
+        yield "OK", "packages", ", ".join(fit)
+    there, absent = [], []
+    for name in BOOK_PACKAGES:
+        try:
+            there.append(f"{name} {version(name)}")
+        except PackageNotFoundError:
+            absent.append(name)
+    if there:
+        yield "OK", "book", ", ".join(there)
+    if absent:
+        fix = "pip install 'cofinal-book[book]' brings them"
+        yield "WARN", "book", f"no {', '.join(absent)}; only building the book and reproducing need them: {fix}"
 
 
 def _device() -> Iterator[tuple[str, str, str]]:
     try:
         import torch
-    except ImportError:
-        return  # said above
-    name = torch.cuda.get_device_name() if torch.cuda.is_available() else f"CPU, {torch.get_num_threads()} threads"
-    yield "OK", "device", name
+
+        if torch.cuda.is_available():
+            gib = torch.cuda.get_device_properties(0).total_memory / 2**30
+            yield "OK", "device", f"{torch.cuda.get_device_name()}, {gib:.0f} GiB"
+            return
+    except Exception as error:  # a broken binary fails in its own way
+        first = (str(error).strip() or type(error).__name__).splitlines()[0]
+        yield "FAIL", "device", f"torch does not work here ({first}); install it as pytorch.org says for this machine"
+        return
+    cpu = f"CPU, {torch.get_num_threads()} threads"
+    if shutil.which("nvidia-smi"):
+        fix = "install one that can, as pytorch.org says; --device cpu works meanwhile"
+        yield "WARN", "device", f"{cpu}; a GPU's driver is here, but torch {torch.__version__} sees no GPU: {fix}"
+    else:
+        yield "OK", "device", cpu
 
 
 def _dataset(dataset: str) -> tuple[str, str, str]:
@@ -82,3 +160,30 @@ def _dataset(dataset: str) -> tuple[str, str, str]:
         dataset,
         f"{there} of {len(names)} files in {folder / dataset}; cofinal data fetch {dataset}",
     )
+
+
+def _folders() -> Iterator[tuple[str, str, str]]:
+    """Where results and fetched files go: can they be written, and is there room?"""
+    for what, folder, fix in (
+        ("results", Path("results").absolute(), "change to a folder of your own, or give --out"),
+        ("downloads", _cache(), "set COFINAL_CACHE to a folder of your own"),
+    ):
+        there = next(parent for parent in (folder, *folder.parents) if parent.is_dir())
+        try:
+            tempfile.TemporaryFile(dir=there).close()
+        except OSError as error:
+            yield "FAIL", what, f"{there} cannot be written ({error.strerror}); {fix}"
+            continue
+        free = shutil.disk_usage(there).free / 2**30
+        room = f"{folder} can be written, {free:.0f} GiB of disk free"
+        if free < ENOUGH_GIB:
+            yield "WARN", what, f"{room}; {ENOUGH_GIB} are wanted: {fix}"
+        else:
+            yield "OK", what, room
+
+
+def _cache() -> Path:
+    try:
+        return registry.cache().absolute()
+    except ImportError:  # pooch is missing, as said above
+        return Path(os.environ.get("COFINAL_CACHE") or Path.home())

@@ -9,6 +9,13 @@ import numpy as np
 from cofinal_lib.errors import CofinalError
 from cofinal_lib.metrics import spearman_rows
 
+# What is read beside the library: the repository's files, or the copies of them that a wheel brings.
+_ROOT = Path(__file__).resolve().parents[1]
+_CHECKOUT = (_ROOT / "Snakefile").is_file()
+HOME = _ROOT if _CHECKOUT else _ROOT / "cofinal_repository"
+REFERENCE = HOME / "results" / "reference"  # ours
+RESULTS = (_ROOT if _CHECKOUT else Path()) / "results"  # a reader's own, <profile>/
+
 SELECTIONS = {
     "last": "the last epoch",
     "validation": "best SRCC on held-out training routines, of a model trained without them",

@@ -7,9 +7,9 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from cofinal_lib.errors import CofinalError
-from cofinal_lib.records import RunRecord
+from cofinal_lib.records import HOME, RunRecord
 
-NOTEBOOK = Path(__file__).parents[1] / "book" / "experiments" / "run.ipynb"
+NOTEBOOK = HOME / "book" / "experiments" / "run.ipynb"
 
 
 def unavailable(notebook: Path = NOTEBOOK) -> str | None:
@@ -18,7 +18,7 @@ def unavailable(notebook: Path = NOTEBOOK) -> str | None:
     if absent:
         return f"no report without {' and '.join(absent)}; pip install 'cofinal-book[book]' brings what is missing"
     if not Path(notebook).is_file():
-        return f"no report without {notebook}, which comes with the repository and not with the installed library"
+        return f"no report without {notebook}, which the repository and a release's wheel bring; install one of them"
     return None
 
 

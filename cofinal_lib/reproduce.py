@@ -22,11 +22,11 @@ from cofinal_lib import experiments, results
 from cofinal_lib.data import registry, state
 from cofinal_lib.errors import CofinalError
 from cofinal_lib.experiments import ARTEFACTS, label
-from cofinal_lib.records import RunRecord
+from cofinal_lib.records import HOME, RunRecord
 from cofinal_lib.report import failure, unavailable
 from cofinal_lib.runs import RunSpec, library_digest, run, versions
 
-SNAKEFILE = Path(__file__).parents[1] / "Snakefile"
+SNAKEFILE = HOME / "Snakefile"
 
 # --------------------------------------------------------------------------------------- what the rules do
 
@@ -156,7 +156,7 @@ def lacking() -> str | None:
     if find_spec("snakemake") is None:
         return "no reproduction without snakemake; pip install 'cofinal-book[book]' brings what is missing"
     if not SNAKEFILE.is_file():
-        return f"no reproduction without {SNAKEFILE}, which comes with the repository and not with the library"
+        return f"no reproduction without {SNAKEFILE}, which the repository and a release's wheel bring; install one"
     return unavailable()
 
 

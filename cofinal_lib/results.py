@@ -22,10 +22,8 @@ from cofinal_lib import efficiency
 from cofinal_lib.data import load
 from cofinal_lib.errors import CofinalError
 from cofinal_lib.metrics import bootstrap_interval, mean_interval, spearman
-from cofinal_lib.records import RunRecord, srcc_curves
+from cofinal_lib.records import REFERENCE, RESULTS, RunRecord, srcc_curves
 from cofinal_lib.rivals import BASELINES, METHODS
-
-RESULTS = Path(__file__).resolve().parents[1] / "results"
 
 # --------------------------------------------------------------------------------------- from records to data
 
@@ -255,7 +253,7 @@ def read(name: str, profile: str = "quick", root: Path = RESULTS) -> pd.DataFram
     Raises:
         CofinalError: there is no such file, or it cannot be read.
     """
-    ours = root / "reference"
+    ours = _ours(root)
     places = [(root / profile, profile), (ours / profile, profile), (ours / "quick", "quick")]
     folder, found = next(((f, p) for f, p in places if (f / f"{name}.csv").is_file()), (None, None))
     if folder is None:
@@ -282,7 +280,12 @@ def costs(records: Iterable[dict], profile: str, root: Path = RESULTS) -> pd.Dat
         }
         for r in records
     ]
-    ours = root / "reference" / profile / "costs.csv"
-    if ours.is_file():
-        rows += pd.read_csv(ours).to_dict("records")
+    kept = _ours(root) / profile / "costs.csv"
+    if kept.is_file():
+        rows += pd.read_csv(kept).to_dict("records")
     return pd.DataFrame(rows, columns=["method", "target", "rate"])
+
+
+def _ours(root: Path) -> Path:
+    """Where our own results lie: below a reader's, or with the library that came without the repository."""
+    return REFERENCE if root == RESULTS else root / "reference"

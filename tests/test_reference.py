@@ -5,6 +5,7 @@ import pytest
 
 from cofinal_lib import experiments, results
 from cofinal_lib.data import at_hand
+from cofinal_lib.records import REFERENCE
 from cofinal_lib.runs import device_name, run, versions
 
 TOLERANCE = 0.15  # of an SRCC on 54 movements, three seeds: other kernels round otherwise, and training amplifies it
@@ -16,7 +17,7 @@ def test_a_fresh_run_gives_what_is_kept(method, tmp_path):
         pytest.skip("needs UI-PRMD: set COFINAL_MIRROR, or cofinal data fetch uiprmd")
     spec = experiments.spec("quick", "uiprmd/deep-squat", method)
     fresh = results.tidy([run(spec, tmp_path)])
-    kept = pd.read_csv(results.RESULTS / "reference" / "quick" / "table1.csv")
+    kept = pd.read_csv(REFERENCE / "quick" / "table1.csv")
     kept = kept[(kept["target"] == spec.target) & (kept["method"] == method)].reset_index(drop=True)
     assert len(kept) == len(fresh)
     same = kept["torch"][0] == versions()["torch"] and kept["device"][0] == device_name("cpu")

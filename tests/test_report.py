@@ -175,8 +175,8 @@ def test_a_notebook_that_fails_leaves_no_report(record, tmp_path):
 
 def test_where_no_report_can_be_made_a_sentence_says_so(record, tmp_path, monkeypatch):
     assert reporting.unavailable() is None
-    assert "comes with the repository" in reporting.unavailable(tmp_path / "run.ipynb")
-    with pytest.raises(CofinalError, match="comes with the repository"):
+    assert "the repository and a release's wheel bring" in reporting.unavailable(tmp_path / "run.ipynb")
+    with pytest.raises(CofinalError, match="the repository and a release's wheel bring"):
         reporting.execute(record.folder, tmp_path / "run.ipynb")
     with pytest.raises(CofinalError, match="holds no finished run"):
         reporting.execute(tmp_path)

@@ -30,7 +30,7 @@ from cofinal_lib.figures import (
 )
 from cofinal_lib.metrics import bootstrap_interval, mean_interval, spearman, spearman_interval
 from cofinal_lib.paper import printed
-from cofinal_lib.records import SELECTIONS, RunRecord, cell, srcc_curves
+from cofinal_lib.records import REFERENCE, SELECTIONS, RunRecord, cell, srcc_curves
 
 
 def show(thing) -> Code:
@@ -390,19 +390,11 @@ def reference(folder: Path | None = None) -> list[dict]:
     """Read the records of our own reference runs, results/reference/*.json, sorted by target and run id.
 
     Args:
-        folder: where they lie; without it, results/reference below the current folder, one of its parents,
-            or the library's own repository. No such folder, or an empty one, gives an empty list.
+        folder: where they lie; without it, results/reference. No such folder, or an empty one, gives an empty list.
     """
-    here = Path.cwd()
-    roots = [here, *here.parents, Path(__file__).resolve().parents[2]]
-    folders = [Path(folder)] if folder else [root / "results" / "reference" for root in roots]
-    for candidate in folders:
-        paths = sorted(candidate.glob("*.json")) if candidate.is_dir() else []
-        records = [json.loads(path.read_text()) for path in paths]
-        records = [r for r in records if isinstance(r, dict) and {"run_id", "spec", "metrics"} <= set(r)]
-        if records:
-            return sorted(records, key=lambda r: (r["spec"]["target"], r["run_id"]))
-    return []
+    records = [json.loads(path.read_text()) for path in sorted(Path(folder or REFERENCE).glob("*.json"))]
+    records = [r for r in records if isinstance(r, dict) and {"run_id", "spec", "metrics"} <= set(r)]
+    return sorted(records, key=lambda r: (r["spec"]["target"], r["run_id"]))
 
 
 def printed_srcc(target: str, method: str = "CoFInAl", backbone: str = "VST") -> float | None:

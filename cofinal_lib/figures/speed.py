@@ -10,6 +10,7 @@ from pandas.io.formats.style import Styler
 from cofinal_lib.errors import CofinalError
 from cofinal_lib.figures import BLACK, BLUE, sign
 from cofinal_lib.figures.rivals import METHOD_NAMES
+from cofinal_lib.records import REFERENCE
 from cofinal_lib.tables import styled
 
 
@@ -17,9 +18,9 @@ def read_benchmarks(folder: Path | None = None) -> pd.DataFrame:
     """What benchmarks/training.py measured: method, size, plain, ours (seconds an epoch), ratio, peak_gflops, torch.
 
     Args:
-        folder: where benchmarks.csv lies; without it, results/reference of this repository.
+        folder: where benchmarks.csv lies; without it, our own results.
     """
-    path = Path(folder or Path(__file__).resolve().parents[2] / "results" / "reference") / "benchmarks.csv"
+    path = Path(folder or REFERENCE) / "benchmarks.csv"
     if not path.is_file():
         raise CofinalError(f"{path} is missing: python benchmarks/training.py --out {path} computes it")
     return pd.read_csv(path)
