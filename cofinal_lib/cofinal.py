@@ -18,6 +18,7 @@ from cofinal_lib.train import Schedule
 from cofinal_lib.triplet import hard_triplet_loss, own_prototype
 
 ABLATIONS = ("", "L_R", "TFM", "GPM", "FGS")
+ENCODERS = ("attention", "residual", "feed_forward", "averages")
 
 
 @dataclass(frozen=True)
@@ -37,7 +38,8 @@ class CoFInAlConfig:
             the coarse features: a grade's answers to all routines belong together.
         fine_loss: "dot_regression" (Eq. 15), or "l1", the released code's: the mean distance of coordinates.
         preparation: of clips before Eq. 7, see `ClipPreparation`; "" as printed, "project" as released.
-        encoder: "attention" (Eq. 7 alone), "residual" or "feed_forward", see `EncoderFusion`.
+        encoder: "attention" (Eq. 7 alone), "residual" or "feed_forward", see `EncoderFusion`; or "averages" of segments
+            in the attention's place, as in Table 3's "w/o TFM".
         without: one arm of Table 3: "L_R", "TFM", "GPM" or "FGS"; "" for the whole method.
     """
 
@@ -74,10 +76,8 @@ class CoFInAlConfig:
             raise CofinalError(f"CoFInAlConfig: score_unit is {self.score_unit!r}; expected grade, range or point")
         if self.preparation not in PREPARATIONS:
             raise CofinalError(f"CoFInAlConfig: preparation is {self.preparation!r}; expected one of {PREPARATIONS}")
-        if self.encoder not in ("attention", "residual", "feed_forward"):
-            raise CofinalError(
-                f"CoFInAlConfig: encoder is {self.encoder!r}; expected attention, residual or feed_forward"
-            )
+        if self.encoder not in ENCODERS:
+            raise CofinalError(f"CoFInAlConfig: encoder is {self.encoder!r}; expected one of {ENCODERS}")
         for name in ("n_grades", "n_subgrades"):
             if getattr(self, name) < 2:
                 raise CofinalError(f"CoFInAlConfig: {name} is {getattr(self, name)}; at least 2 are needed")
@@ -114,7 +114,7 @@ class CoFInAl(nn.Module):
         if c.preparation:
             self.prepare = ClipPreparation(c.preparation, c.feature_dim, clip_dim)
         sizes = clip_dim, c.procedure_dim, c.n_procedures
-        if c.without == "TFM":
+        if c.without == "TFM" or c.encoder == "averages":
             self.tfm = SegmentAverages(*sizes)
         elif c.encoder == "attention":
             self.tfm = TemporalFusion(*sizes)
@@ -220,6 +220,18 @@ class CoFInAl(nn.Module):
             L["L_R"] = graph_regulariser(self.gpm.prototypes, c.regulariser)
         L["total"] = L["L_S"] + c.weight_c * L["L_C"] + c.weight_f * L["L_F"] + c.weight_r * L["L_R"]
         return L
+
+
+class RepairedCoFInAl(CoFInAl):
+    """The book's reading for real features: clips standardised first, segments averaged in place of Eq. 7's attention.
+
+    Chosen by cross-validation inside the training routines of Fis-V (chapter 18, `data_scripts/choose_reading.py`).
+    """
+
+    BY_DATASET: ClassVar = {
+        dataset: CoFInAl.BY_DATASET.get(dataset, {}) | {"preparation": "standardise", "encoder": "averages"}
+        for dataset in ("rg", "fisv", "uiprmd")
+    }
 
 
 def decode(grade_logits: Tensor, subgrade_logits: Tensor, scale: GradeScale) -> tuple[Tensor, Tensor]:

@@ -26,7 +26,7 @@ from cofinal_lib.runs import RunSpec, device_name
 from cofinal_lib.train import fit
 
 ARMS = tomllib.loads(Path(__file__).with_name("readings.toml").read_text())
-KEPT = Path(__file__).parent.parent / "results" / "reference" / "readings.csv"
+KEPT = Path(__file__).parent.parent / "results" / "reference" / "paper" / "readings.csv"
 
 
 def main(

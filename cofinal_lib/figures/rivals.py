@@ -26,6 +26,7 @@ METHOD_NAMES = {
     "hgcn": "HGCN",
     "cofinal-released": "CoFInAl, released",
     "cofinal": "CoFInAl, as printed",
+    "cofinal-repaired": "CoFInAl, repaired",
 }
 METHOD_COLOURS = {
     "ridge": COLOURS["ridge"],
@@ -37,6 +38,7 @@ METHOD_COLOURS = {
     "hgcn": GREEN,
     "cofinal-released": SKY,
     "cofinal": COLOURS["cofinal"],
+    "cofinal-repaired": "#332288",
 }
 
 

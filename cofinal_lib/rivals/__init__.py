@@ -19,7 +19,7 @@ A method is an nn.Module class; `fit`, `run` and the command line ask nothing mo
 """
 
 from cofinal_lib.baselines import KernelRidge, Ridge
-from cofinal_lib.cofinal import CoFInAl
+from cofinal_lib.cofinal import CoFInAl, RepairedCoFInAl
 from cofinal_lib.rivals.action_net import ActionNet
 from cofinal_lib.rivals.c3d_svr import C3DSVR
 from cofinal_lib.rivals.cofinal_released import ReleasedCoFInAl
@@ -36,5 +36,6 @@ METHODS = BASELINES | {
     "hgcn": HGCN,
     "cofinal-released": ReleasedCoFInAl,
     "cofinal": CoFInAl,
+    "cofinal-repaired": RepairedCoFInAl,
 }
 SOLVED = tuple(name for name, method in METHODS.items() if hasattr(method, "solve"))  # the rest are networks

@@ -28,6 +28,7 @@ SMALL = {  # options for a small twin
     "hgcn": {"n_scenes": 3, "n_clips": 32},
     "cofinal-released": {"hidden_dim": 16},
     "cofinal": {"procedure_dim": 16, "score_dim": 16, "n_subgrades": 10},
+    "cofinal-repaired": {"procedure_dim": 16, "score_dim": 16, "n_subgrades": 10},
 }
 NETWORKS = {
     "gdlt": (GDLT, dict(feature_dim=6, hidden_dim=8)),

@@ -1,0 +1,226 @@
+"""Chapter 18's figures: readings on held-out training routines, and the honest record."""
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+from IPython.display import Markdown
+from matplotlib.figure import Figure
+from pandas.io.formats.style import Styler
+
+from cofinal_lib.crossval import corrected_interval
+from cofinal_lib.figures import BLUE, COLOURS, ORANGE, nothing, sign, wrap
+from cofinal_lib.metrics import fisher_mean
+from cofinal_lib.tables import ARM_NAMES, METHOD_NAMES, NOTHING, last_epoch, printed_cell, styled
+
+PRINTED = "as printed"
+
+
+def compared(readings: pd.DataFrame) -> pd.DataFrame:
+    """What `choose_reading.py` found, a row an arm and target; the same folds for all, so differences are paired.
+
+    Columns: target, arm, folds, srcc (mean over folds, soft), low, high, train, ridge (on the same folds); gain, over
+    the reading as printed, gain_low, gain_high. Intervals (95 %) are Nadeau and Bengio's, for folds share routines.
+    """
+    rows = []
+    for target, part in readings.groupby("target", sort=False):
+        wide = part.pivot(index="fold", columns="arm", values="soft")
+        k = int(part["folds"].iloc[0])
+        for arm in wide[list(dict.fromkeys(part["arm"]))]:
+            values, of_arm = wide[arm].dropna(), part[part["arm"] == arm]
+            srcc, low, high, _ = corrected_interval(values, k - 1, 1)
+            gain = corrected_interval((wide[arm] - wide[PRINTED]).dropna(), k - 1, 1)[:3]
+            known = {"target": target, "arm": arm, "folds": len(values), "srcc": srcc, "low": low, "high": high}
+            known |= {"train": of_arm["train"].mean(), "ridge": of_arm["ridge"].mean()}
+            rows.append(known | dict(zip(("gain", "gain_low", "gain_high"), gain, strict=True)))
+    return pd.DataFrame(rows)
+
+
+def arms_figure(arms: pd.DataFrame, line: str) -> Figure:
+    """Draw `compared`: a panel a target, a row an arm; filled the held-out, hollow the training routines."""
+    if arms.empty:
+        return nothing(line)
+    targets, names = list(arms["target"].unique()), list(dict.fromkeys(arms["arm"]))
+    fig, axes = plt.subplots(1, len(targets), figsize=(8.6, 1.2 + 0.34 * len(names)), sharey=True, squeeze=False)
+    for ax, target in zip(axes.flat, targets, strict=True):
+        part = arms[arms["target"] == target].set_index("arm")
+        for y, arm in enumerate(names):
+            if arm in part.index:
+                r = part.loc[arm]
+                ax.plot([r["low"], r["high"]], [y, y], color=BLUE, lw=1.5)
+                ax.plot(r["srcc"], y, "o", color=BLUE, ms=7)
+                ax.plot(r["train"], y, "o", color=ORANGE, mfc="w", mew=1.5, ms=6)
+        ax.axvline(part["ridge"].iloc[0], color=COLOURS["ridge"], lw=1.2, ls="--")
+        ax.set(title=target, xlim=(None, 1.0), ylim=(len(names) - 0.5, -0.5))
+        ax.set_xlabel("SRCC", fontsize=10)
+    axes[0, 0].set_yticks(range(len(names)), names, fontsize=9)
+    sign(fig, wrap(line, 120))
+    return fig
+
+
+def record_figure(record: pd.DataFrame, printed: dict[str, float], line: str) -> Figure:
+    """Draw the honest record: a panel a target; hollow by cross-validation in training, filled on the test routines.
+
+    Args:
+        record: columns target, candidate, cv, test, low, high, chosen.
+        printed: target -> the paper's CoFInAl, dotted.
+    """
+    if record.empty:
+        return nothing(line)
+    targets, names = list(record["target"].unique()), list(dict.fromkeys(record["candidate"]))
+    fig, axes = plt.subplots(1, len(targets), figsize=(8.6, 1.2 + 0.4 * len(names)), sharey=True, squeeze=False)
+    for ax, target in zip(axes.flat, targets, strict=True):
+        part = record[record["target"] == target].set_index("candidate")
+        for y, name in enumerate(names):
+            r = part.loc[name]
+            colour = BLUE if r["chosen"] else "0.45"
+            ax.plot([r["low"], r["high"]], [y, y], color=colour, lw=1.5)
+            ax.plot(r["test"], y, "o", color=colour, ms=8 if r["chosen"] else 6)
+            ax.plot(r["cv"], y, "D", color=colour, mfc="w", mew=1.4, ms=6)
+        ax.axvline(printed[target], color=COLOURS["paper"], lw=1.4, ls=":")
+        ax.set(title=target, ylim=(len(names) - 0.5, -0.5))
+        ax.set_xlabel("SRCC", fontsize=10)
+    axes[0, 0].set_yticks(range(len(names)), names, fontsize=9)
+    sign(fig, wrap(line, 120))
+    return fig
+
+
+def arms_table(arms: pd.DataFrame) -> Styler:
+    """Means and gains of `compared`, as text: a row an arm, two columns a target."""
+    rows = {}
+    for r in arms.to_dict("records"):
+        row = rows.setdefault(r["arm"], {})
+        row[r["target"], "held out"] = f"{r['srcc']:.3f}"
+        row[r["target"], "over the printed"] = NOTHING if r["arm"] == PRINTED else _gain(r)
+    return styled(pd.DataFrame(rows).T.fillna(NOTHING), "arms", sources=True)
+
+
+def _gain(r: dict) -> str:
+    return f"{r['gain']:+.3f} ({r['gain_low']:+.3f} to {r['gain_high']:+.3f})"
+
+
+def over_both(arms: pd.DataFrame) -> pd.Series:
+    """Fisher average over targets of the held-out SRCC, of arms that have run on all of them, best first."""
+    wide = arms.pivot(index="arm", columns="target", values="srcc").dropna()
+    return wide.apply(fisher_mean, axis=1).sort_values(ascending=False)
+
+
+def readings_in_words(arms: pd.DataFrame) -> Markdown:
+    """The best arm over both targets; which gains clear their interval; whether ridge regression is reached."""
+    order = over_both(arms)
+    if order.empty:
+        return Markdown("No reading has run on every target yet.")
+    best, said = order.index[0], []
+    said.append(
+        f"- Over both targets, *{best}* is first ({order.iloc[0]:.3f}, Fisher average), the printed reading "
+        f"{list(order.index).index(PRINTED) + 1} of {len(order)} ({order[PRINTED]:.3f})."
+    )
+    for target, part in arms.groupby("target", sort=False):
+        clear = part[(part["gain_low"] > 0) & (part["arm"] != PRINTED)]["arm"]
+        worse = part[(part["gain_high"] < 0) & (part["arm"] != PRINTED)]["arm"]
+        passed = part[part["srcc"] > part["ridge"]]["arm"]
+        said.append(
+            f"- {target}: better than printed beyond luck of the folds: {_listed(clear)}; worse: {_listed(worse)}; "
+            f"ahead of ridge regression ({part['ridge'].iloc[0]:.3f}): {_listed(passed)}."
+        )
+    return Markdown("\n".join(said))
+
+
+def _listed(names: pd.Series) -> str:
+    return ", ".join(f"*{name}*" for name in names) or "none"
+
+
+def standing(results: pd.DataFrame) -> Styler:
+    """Where the printed method stands: train and test SRCC of CoFInAl and of CoFInAl without its fusion, and ridge."""
+    chosen = results[results["without"].fillna("").isin(["", "TFM"])]
+    train = chosen.query("split == 'train' and selection == 'last' and decoding == 'soft'").set_index("run_id")["srcc"]
+    rows = {
+        (r.target, ARM_NAMES[r.without or ""]): {
+            "seeds": str(r.seeds),
+            "train": f"{train[r.run_id]:.3f}",
+            "test": f"{r.srcc:.3f}" + ("" if np.isnan(r.srcc_low) else f" ({r.srcc_low:.3f} to {r.srcc_high:.3f})"),
+            "ridge, test": f"{r.ridge:.3f}",
+        }
+        for r in last_epoch(chosen).fillna({"without": ""}).itertuples()
+    }
+    return styled(pd.DataFrame(rows).T, "standing")
+
+
+def repaired_table(results: pd.DataFrame) -> Styler:
+    """Test SRCC at the last epoch of CoFInAl as printed, repaired and released, and of regressions, a column a target.
+
+    Below: over seeds, and over test routines.
+    """
+    rows = {}
+    methods = ("cofinal", "cofinal-repaired", "cofinal-released", "ridge", "kernel-ridge")
+    for r in last_epoch(results).itertuples():
+        if r.method in methods:
+            seeds = "" if r.seeds == 1 else f"\n{r.seeds} seeds: {r.srcc_low:.3f} to {r.srcc_high:.3f}"
+            told = f"{r.srcc:.3f}{seeds}\nroutines: {r.routines_low:.3f} to {r.routines_high:.3f}"
+            rows.setdefault(r.method, {})[r.target] = told
+    rows = {METHOD_NAMES[m]: rows[m] for m in methods if m in rows}
+    rows["paper's CoFInAl"] = {t: f"{printed_cell(t, 'cofinal'):.3f}" for t in last_epoch(results)["target"].unique()}
+    return styled(pd.DataFrame(rows).T.fillna(NOTHING), "repaired")
+
+
+def repaired_in_words(results: pd.DataFrame) -> Markdown:
+    """What the repaired reading gains on the test routines, and what lies above it still."""
+    said, chosen = [], last_epoch(results)
+    for target, part in chosen.groupby("target", sort=False):
+        srcc = part.set_index("method")["srcc"]
+        if "cofinal-repaired" in srcc and "cofinal" in srcc:
+            mine = srcc["cofinal-repaired"]
+            ahead = [METHOD_NAMES[m] for m in srcc.index if srcc[m] > mine]
+            said.append(
+                f"- {target}: {mine:.3f}, {mine - srcc['cofinal']:+.3f} against the printed reading; "
+                f"still ahead of it: {', '.join(ahead) or 'nothing that has run'}."
+            )
+    return Markdown("\n".join(said) or "The repaired reading has not run here yet.")
+
+
+def record_table(record: pd.DataFrame, printed: dict[str, float]) -> Styler:
+    """The honest record as text, and the Fisher average over targets of the chosen candidates beside the paper's."""
+    rows = {}
+    for r in record.itertuples():
+        row = rows.setdefault(r.candidate, {})
+        row[r.target, "cross-validated"] = f"{r.cv:.3f}" + (" ✓" if r.chosen else "")
+        row[r.target, "test"] = f"{r.test:.3f} ({r.low:.3f} to {r.high:.3f})"
+    rows["paper's CoFInAl"] = {(target, "test"): f"{value:.3f}" for target, value in printed.items()}
+    return styled(pd.DataFrame(rows).T.fillna(NOTHING), "record", sources=True)
+
+
+def record_in_words(record: pd.DataFrame, printed: dict[str, float]) -> Markdown:
+    """The chosen candidates, their test SRCC and Fisher average, beside the paper's."""
+    chosen = record[record["chosen"]].set_index("target")
+    average, theirs = fisher_mean(chosen["test"]), fisher_mean(list(printed.values()))
+    said = [
+        f"- {r.Index}: chosen by cross-validation, *{r.candidate}*; test SRCC {r.test:.3f} ({r.low:.3f} to "
+        f"{r.high:.3f}), the paper's CoFInAl {printed[r.Index]:.3f}."
+        for r in chosen.itertuples()
+    ]
+    word = "above" if average > theirs else "below"
+    said.append(
+        f"- Average (Fisher): **{average:.3f}**, {word} the {theirs:.3f} that the paper prints for CoFInAl, "
+        f"a difference of {average - theirs:+.3f}."
+    )
+    return Markdown("\n".join(said))
+
+
+def record_line(record: pd.DataFrame) -> str:
+    """Where the record's numbers come from."""
+    return (
+        f"Data: official Fis-V, {', '.join(record['target'].unique())} · 400 training, 100 test routines · regressions "
+        "have no seed; networks average several · python data_scripts/honest_record.py record"
+    )
+
+
+def effort_in_words(readings: pd.DataFrame, record: pd.DataFrame) -> Markdown:
+    """How much was tried, and how long it took."""
+    trainings, hours = len(readings), readings["seconds"].sum() / 3600
+    return Markdown(
+        f"- {readings['arm'].nunique()} readings in {trainings} trainings, {hours:.1f} hours of one CPU core; every "
+        f"one stands in the table of Section 2.\n"
+        f"- {record['candidate'].nunique()} candidates of the record; the widths, penalties and shares each chooses "
+        "from stand at the head of `cofinal_lib/honest_record.py`.\n"
+        "- The kinds of summaries (segments at three scales, deviation, change) were themselves picked among some "
+        "twenty by cross-validation inside the training routines: maxima, quantiles and slower changes added nothing."
+    )
