@@ -6,10 +6,11 @@ from dataclasses import replace
 from functools import partial
 
 import numpy as np
+import pandas as pd
 from scipy import stats
 
 from cofinal_lib.data.features import FeatureSet
-from cofinal_lib.metrics import relative_l2, spearman
+from cofinal_lib.metrics import fisher_mean, relative_l2, spearman
 from cofinal_lib.rivals import METHODS
 from cofinal_lib.runs import RunSpec, checkout, device_name, versions
 from cofinal_lib.train import fit
@@ -83,3 +84,31 @@ def corrected_interval(values, n_train: int, n_test: int, level: float = 0.95) -
     half = stats.t.ppf((1 + level) / 2, J - 1) * error
     p = 2 * stats.t.sf(abs(mean) / error, J - 1) if error > 0 else float(mean == 0)
     return mean, mean - half, mean + half, float(p)
+
+
+def compare(folds: pd.DataFrame, reference: str) -> pd.DataFrame:
+    """Arms by target, and each against a reference arm on the folds that both have.
+
+    Args:
+        folds: of `cross_validate`, with a column `arm`, a name for each method and its options. Targets of one data
+            set share routines and folds, so their Fisher average within a fold is one more target, "average".
+
+    Returns:
+        target, source, arm, folds (how many), srcc, low, high (mean over folds; 95 %, `corrected_interval`); difference
+        to the reference with its d_low, d_high and p, over d_folds shared folds (NaN where fewer than two).
+    """
+    wide = folds.pivot(index=["repeat", "fold"], columns=["target", "arm"], values="srcc")
+    targets = list(folds["target"].unique())
+    for arm in folds["arm"].unique():
+        if len(targets) > 1 and all((target, arm) in wide for target in targets):
+            whole = wide[[(target, arm) for target in targets]].dropna()
+            wide["average", arm] = whole.apply(fisher_mean, axis=1)
+    sizes, rows = folds[["n_train", "n_test"]].median(), []
+    for target, arm in wide:
+        own = wide[target, arm].dropna()
+        row = (target, folds["source"].iloc[0], arm, len(own), *corrected_interval(own, *sizes)[:3])
+        shared = own - wide[target, reference] if (target, reference) in wide else own.iloc[:0]
+        shared = shared.dropna()
+        rows.append((*row, *(corrected_interval(shared, *sizes) if len(shared) > 1 else [np.nan] * 4), len(shared)))
+    names = ["target", "source", "arm", "folds", "srcc", "low", "high", "difference", "d_low", "d_high", "p", "d_folds"]
+    return pd.DataFrame(rows, columns=names)

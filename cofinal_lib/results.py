@@ -242,6 +242,20 @@ def whole_csv(path: Path, frame: pd.DataFrame) -> None:
     whole(path, lambda aside: frame.to_csv(aside, index=False, float_format="%.6g"))
 
 
+def merged(kept: pd.DataFrame, fresh: pd.DataFrame) -> pd.DataFrame:
+    """An artefact's data with newer runs in it: kept rows of a fresh row's target, method and options give way.
+
+    Frames without one of these columns are compared by the others (and by Figure 5's `kind`). Rows stand by target, in
+    the order in which targets first occur, and by method, in that of `rivals.METHODS`.
+    """
+    keys = [key for key in ("target", "method", "options", "kind") if key in fresh]
+    mark = [frame[keys].astype(object).fillna("").apply(tuple, axis=1) for frame in (kept, fresh)]
+    frame = pd.concat([kept[~mark[0].isin(set(mark[1]))].astype(object), fresh.astype(object)], ignore_index=True)
+    place = {name: i for i, name in enumerate([*frame["target"].unique(), *METHODS])}
+    by = [frame[key].map(place) for key in ("target", "method") if key in frame]
+    return frame.iloc[np.lexsort(by[::-1])].reset_index(drop=True).infer_objects()
+
+
 # --------------------------------------------------------------------------------------- read by chapters
 
 
@@ -260,7 +274,7 @@ def read(name: str, profile: str = "quick", root: Path = RESULTS) -> pd.DataFram
         raise CofinalError(f"{places[0][0] / name}.csv is missing: cofinal reproduce --profile {profile} makes it")
     path = folder / f"{name}.csv"
     try:
-        frame = pd.read_csv(path, keep_default_na=False, na_values=["", "nan"])
+        frame = read_csv(path)
     except ValueError as error:
         raise CofinalError(f"{path} is no table ({error}); delete it and run cofinal reproduce again") from error
     if "without" in frame:
@@ -268,6 +282,11 @@ def read(name: str, profile: str = "quick", root: Path = RESULTS) -> pd.DataFram
     command = f"cofinal reproduce {name.split('-')[0]} --profile {found}"
     frame.attrs = {"profile": found, "own": folder.parent == root, "command": command}
     return frame
+
+
+def read_csv(path: Path) -> pd.DataFrame:
+    """A file of `whole_csv`: nothing but "" and "nan" is missing."""
+    return pd.read_csv(path, keep_default_na=False, na_values=["", "nan"])
 
 
 def costs(records: Iterable[dict], profile: str, root: Path = RESULTS) -> pd.DataFrame:

@@ -1,5 +1,8 @@
 """A fresh run against the results we keep: the same on the same versions and processor, near them otherwise."""
 
+from runpy import run_path
+
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -22,3 +25,41 @@ def test_a_fresh_run_gives_what_is_kept(method, tmp_path):
     assert len(kept) == len(fresh)
     same = kept["torch"][0] == versions()["torch"] and kept["device"][0] == device_name("cpu")
     assert abs(kept["srcc"] - fresh["srcc"]).max() < (1e-5 if same else TOLERANCE)
+
+
+@pytest.mark.parametrize("name", ["table1", "table3", "figure4a", "figure5", "figure5-readout", "figure6", "costs"])
+def test_rows_merged_into_themselves_change_no_byte(name, tmp_path):
+    path = results.RESULTS / "reference" / "paper" / f"{name}.csv"
+    kept = results.read_csv(path)
+    again = kept[kept["target"] == kept["target"].iloc[-1]]
+    results.whole_csv(tmp_path / "merged.csv", results.merged(kept, again))
+    results.whole_csv(tmp_path / "kept.csv", results.merged(kept, kept))
+    assert (tmp_path / "merged.csv").read_text() == (tmp_path / "kept.csv").read_text()
+    assert sorted((tmp_path / "kept.csv").read_text().split()) == sorted(path.read_text().split())
+
+
+def test_fresh_rows_take_the_place_of_their_own_kind_alone():
+    kept = [("b", "cofinal", "", 1), ("b", "gdlt", "", 2), ("a", "cofinal", "", 3), ("a", "cofinal", "n_grades=7", 4)]
+    fresh = [("a", "cofinal", "", 5), ("b", "ridge", "", 6), ("c", "gdlt", "", 7)]
+    frames = [pd.DataFrame(rows, columns=["target", "method", "options", "srcc"]) for rows in (kept, fresh)]
+    found = results.merged(*frames)
+    assert found["srcc"].tolist() == [6, 2, 1, 4, 5, 7], "by target, then by method; what was not run again stays"
+    nothing = frames[0].replace({"options": {"": np.nan}})  # as an empty text comes back from a file
+    assert len(results.merged(nothing, frames[1])) == 6
+
+
+def test_a_partial_folder_updates_the_file(tmp_path, monkeypatch):
+    reference = run_path(str(results.RESULTS.parent / "data_scripts" / "reference.py"))["main"]
+    monkeypatch.setattr(results, "RESULTS", tmp_path)
+    spec = experiments.spec("tiny", "twin/ball", "ridge")
+    run(spec, tmp_path / "runs")
+    reference("tiny", tmp_path / "runs", update=True)
+    path = tmp_path / "reference" / "tiny" / "table1.csv"
+    first = results.read_csv(path)
+    others = first.assign(method="gdlt", srcc=0.5)
+    results.whole_csv(path, pd.concat([others, first.assign(srcc=0.0)]))
+    reference("tiny", tmp_path / "runs", update=True)
+    both = results.read_csv(path)
+    assert both["method"].tolist() == ["ridge"] * len(first) + ["gdlt"] * len(first)
+    assert both["srcc"].tolist() == [*first["srcc"], *[0.5] * len(first)]
+    assert not (path.parent / "table3.csv").exists(), "an artefact without a run is left alone"
