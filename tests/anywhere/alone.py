@@ -21,7 +21,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 LISTED = Path(__file__).with_name("colab-runtime.txt")
-THIN = {"epochs": "10"}  # of the chapters whose parameters name it
+THIN = {"epochs": "40"}  # of the chapters whose parameters name it
 # Nothing of this machine's reaches a chapter: no data, no library, no results.
 OURS = ("PYTHONPATH", "COFINAL_MIRROR", "COFINAL_WHEEL", "VIRTUAL_ENV", "JUPYTER_PATH", "IPYTHONDIR")
 

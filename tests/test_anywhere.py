@@ -1,0 +1,231 @@
+"""Colab, Binder, a laptop: one address, the same first cell everywhere, and a wheel that works without the repository.
+
+tests/anywhere/alone.py does for every chapter, on Colab's versions, what one chapter does here on those at hand.
+"""
+
+import importlib.util
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+import yaml
+
+import cofinal_lib
+from cofinal_lib import runs
+from cofinal_lib.records import REFERENCE
+
+ROOT = Path(__file__).parents[1]
+CHAPTERS = sorted((ROOT / "book").glob("[0-9]*.ipynb"))
+CONFIG = yaml.safe_load((ROOT / "_config.yml").read_text())
+PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
+
+
+def script(path):
+    """A script of the repository as a module."""
+    spec = importlib.util.spec_from_file_location(path.stem, path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+alone = script(ROOT / "tests" / "anywhere" / "alone.py")
+first_cell = script(ROOT / "data_scripts" / "first_cell.py")
+
+
+# ------------------------------------------------------------------------------- one address, one version, one list
+
+
+@pytest.mark.parametrize("chapter", CHAPTERS, ids=lambda path: path.stem)
+def test_every_chapter_begins_with_the_same_cell(chapter):
+    notebook = json.loads(chapter.read_text())
+    assert notebook == first_cell.with_first_cell(notebook), "python data_scripts/first_cell.py writes it"
+
+
+def test_the_first_cell_is_short_and_hidden_on_pages():
+    cell = first_cell.first_cell()
+    assert len(cell["source"]) <= 15 and cell["metadata"]["tags"] == ["remove-cell"]
+
+
+def test_buttons_point_at_the_chapters_of_the_repository():
+    repository, buttons = CONFIG["repository"], CONFIG["launch_buttons"]
+    assert re.fullmatch(r"https://github\.com/[\w.-]+/[\w.-]+", repository["url"])
+    assert all((ROOT / repository["path_to_book"] / path.name).samefile(path) for path in CHAPTERS)
+    assert buttons["colab_url"] and buttons["binderhub_url"] and not buttons["thebe"]
+    assert CONFIG["html"]["use_download_button"]
+
+
+def test_the_public_address_is_the_configured_one_wherever_it_stands():
+    url = CONFIG["repository"]["url"]
+    name = re.escape(url.rsplit("/", 1)[1])
+    listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True)
+    paths = [ROOT / path for path in listed.stdout.split("\0") if path] or [*ROOT.glob("*.*"), *CHAPTERS]
+    named = {}
+    for path in paths:
+        if path.suffix in (".md", ".toml", ".cff", ".yml", ".ipynb", ".py") and path.is_file():
+            found = re.findall(rf"(?:github\.com|/gh|colab\.\S+?/github)/[\w.-]+/{name}\b", path.read_text())
+            named |= {f"{path.name}: {address}": address for address in found}
+    owner = "/".join(url.split("/")[-2:])
+    assert all(address.endswith(owner) for address in named.values()), named
+    assert PYPROJECT["project"]["urls"] == {"Repository": url}
+    assert yaml.safe_load((ROOT / "CITATION.cff").read_text())["repository-code"] == url
+
+
+def test_the_version_cited_is_the_librarys():
+    assert str(yaml.safe_load((ROOT / "CITATION.cff").read_text())["version"]) == cofinal_lib.__version__
+
+
+def test_conda_and_binder_only_point_at_the_one_list_of_dependencies():
+    project = PYPROJECT["project"]
+    conda = yaml.safe_load((ROOT / "environment.yml").read_text())
+    binder = yaml.safe_load((ROOT / ".binder" / "environment.yml").read_text())
+    python, pip, rest = conda["dependencies"]
+    (installed,) = rest["pip"]
+    asked = [installed, re.search(r"pip install .*-e '([^']*)'", (ROOT / ".binder" / "postBuild").read_text())[1]]
+    for line in asked:
+        extras = re.fullmatch(r"(?:-e )?\.\[([\w,]+)\]", line)[1].split(",")
+        assert set(extras) <= set(project["optional-dependencies"])
+    assert pip == "pip" and binder["dependencies"][:2] == [python, pip] and conda["name"] == binder["name"]
+    lowest, above = re.fullmatch(r">=3\.(\d+),<3\.(\d+)", project["requires-python"]).groups()
+    assert int(lowest) <= int(re.fullmatch(r"python=3\.(\d+)", python)[1]) < int(above)
+    (torch,) = (line for line in project["dependencies"] if line.startswith("torch>="))
+    assert binder["dependencies"][2:] == [torch.replace("torch", "pytorch-cpu")]
+
+
+def test_the_lock_holds_what_pyproject_asks_for():
+    from packaging.requirements import Requirement
+    from packaging.utils import canonicalize_name
+
+    lines = (ROOT / "requirements.lock").read_text().splitlines()
+    locked = {canonicalize_name(name): version for name, version in (line.split("==") for line in lines)}
+    extras = PYPROJECT["project"]["optional-dependencies"]
+    asked = PYPROJECT["project"]["dependencies"] + PYPROJECT["build-system"]["requires"]
+    for wanted in map(Requirement, [*asked, *extras["chapters"], *extras["book"], *extras["dev"]]):
+        if wanted.name != PYPROJECT["project"]["name"]:
+            version = locked.get(canonicalize_name(wanted.name))
+            assert version and wanted.specifier.contains(version), f"{wanted}: requirements.lock has {version}"
+
+
+# ------------------------------------------------------------------------------- the wheel, without its repository
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory):
+    if importlib.util.find_spec("hatchling") is None:
+        pytest.skip("needs hatchling, which requirements.lock brings")
+    return alone.wheel(tmp_path_factory.mktemp("wheel"))
+
+
+@pytest.fixture(scope="module")
+def below(tmp_path_factory):
+    """The packages that are here, without the library."""
+    folder = tmp_path_factory.mktemp("runtime")
+    for path in Path(shutil.__file__).parent, *map(Path, sys.path):
+        if path.name == "site-packages":
+            for entry in path.iterdir():
+                ours = re.match(r"(__editable__|_editable|_?cofinal)", entry.name)
+                if not ours and entry.suffix != ".pth" and not (folder / entry.name).exists():
+                    (folder / entry.name).symlink_to(entry)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def installed(wheel, below, tmp_path_factory):
+    """The Python of an environment where the wheel is installed, and an empty folder."""
+    home = tmp_path_factory.mktemp("installed")
+    python = alone.fresh(home / "environment", sys.executable, below)
+    pip = [python, "-m", "pip", "install", "-q", "--no-index", "--no-deps", wheel]
+    alone.run(*pip, env=alone.surroundings(home), cwd=home)
+    (home / "empty").mkdir()
+    return python, home / "empty"
+
+
+def cofinal(installed, *arguments):
+    python, folder = installed
+    command = [python.parent / "cofinal", *arguments]
+    env = alone.surroundings(folder.parent, OMP_NUM_THREADS="1")
+    return subprocess.run(command, cwd=folder, env=env, capture_output=True, text=True)
+
+
+def test_the_same_tree_gives_the_same_bytes(tmp_path):
+    if importlib.util.find_spec("hatchling") is None:
+        pytest.skip("needs hatchling, which requirements.lock brings")
+    listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True)
+    if listed.returncode:
+        pytest.skip("needs a checkout, to know which files are the project's")
+    made = []
+    for turn, mask in enumerate((0o022, 0o077)):
+        tree, out = tmp_path / f"tree{turn}", tmp_path / f"dist{turn}"
+        before = os.umask(mask)
+        for name in filter(None, listed.stdout.split("\0")):
+            (tree / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(ROOT / name, tree / name)
+            os.utime(tree / name, (10**9 + turn * 10**8,) * 2)
+        os.umask(before)
+        env = os.environ | {"SOURCE_DATE_EPOCH": "1700000000"}
+        alone.run(sys.executable, "-m", "hatchling", "build", "-d", out, cwd=tree, env=env)
+        made.append({path.name: path.read_bytes() for path in out.iterdir()})
+    assert len(made[0]) == 2 and made[0] == made[1]
+
+
+def test_doctor_works_from_the_wheel_alone(installed):
+    said = cofinal(installed, "doctor")
+    assert said.returncode == 0, said.stdout + said.stderr
+    assert "FAIL" not in said.stdout and str(installed[0].parents[1]) in said.stdout
+
+
+def test_training_works_from_the_wheel_alone(installed):
+    tiny = ["--twin", "feature_dim=16", "--twin", "n_train=40", "--seeds", "1", "--epochs", "2"]
+    said = cofinal(installed, "train", "--dataset", "twin/ball", *tiny, "--out", "results/mine")
+    assert said.returncode == 0, said.stderr
+    (folder,) = (installed[1] / "results" / "mine").iterdir()
+    record = json.loads((folder / "record.json").read_text())
+    assert record["provenance"]["library_digest"] == runs.library_digest(), "the same library is the same run anywhere"
+    assert (folder / "run.ipynb").is_file(), "its report is made, too"
+
+
+def test_a_reproduction_is_planned_from_the_wheel_alone(installed):
+    said = cofinal(installed, "reproduce", "--profile", "tiny", "--dry-run")
+    assert said.returncode == 0 and "runs to make" in said.stdout, said.stderr
+
+
+def test_our_results_come_with_the_wheel(installed):
+    python, folder = installed
+    code = (
+        "from cofinal_lib.records import HOME, REFERENCE, RESULTS; print(REFERENCE, RESULTS.resolve(), HOME, sep='\\n')"
+    )
+    said = alone.run(python, "-c", code, cwd=folder, env=alone.surroundings(folder.parent))
+    theirs, own, home = map(Path, said.split())
+    assert own == folder / "results" and (home / "Snakefile").is_file()
+    files = {path.relative_to(REFERENCE) for path in REFERENCE.rglob("*.*")}
+    assert {path.relative_to(theirs) for path in theirs.rglob("*.*")} == files and theirs != REFERENCE
+
+
+# ------------------------------------------------------------------------------- a chapter alone
+
+
+def test_a_chapter_alone_installs_the_library_and_runs_to_the_end(wheel, below, tmp_path):
+    python = alone.fresh(tmp_path / "environment", sys.executable, below)
+    more = {"COFINAL_WHEEL": wheel.as_uri(), "PIP_NO_INDEX": "1", "PIP_FIND_LINKS": "", "profile": "quick"}
+    chapter = ROOT / "book" / "12-overfitting.ipynb"  # it reads our results, which only the wheel brings
+    executed = json.loads(alone.chapter(chapter, python, tmp_path, **more).read_text())
+    first = next(cell for cell in executed["cells"] if cell["id"] == "first-cell")
+    assert "device: CPU" in str(first["outputs"]) and alone.brought(python) == ["cofinal_book"]
+
+
+def test_a_clash_is_one_sentence(below, tmp_path):
+    python = alone.fresh(tmp_path / "environment", sys.executable, below)
+    cell = "".join(first_cell.first_cell()["source"])
+    nowhere = alone.surroundings(tmp_path, COFINAL_WHEEL=(tmp_path / "no.whl").as_uri(), PIP_NO_INDEX="1")
+    said = subprocess.run([python, "-c", cell], env=nowhere, cwd=tmp_path, capture_output=True, text=True)
+    assert said.returncode == 1 and len(said.stderr.strip().splitlines()) == 1 and "no.whl" in said.stderr
+    here = os.environ | {"PYTHONPATH": str(ROOT)}
+    later = cell.replace(f'"{cofinal_lib.__version__}"', '"99.0"')
+    said = subprocess.run([sys.executable, "-c", later], env=here, cwd=tmp_path, capture_output=True, text=True)
+    assert said.returncode == 1 and said.stderr.startswith("This chapter is of release 99.0")
+    assert len(said.stderr.strip().splitlines()) == 1

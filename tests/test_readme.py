@@ -1,0 +1,29 @@
+"""README shows the results that are kept, and names files that exist."""
+
+import importlib.util
+import re
+from pathlib import Path
+
+from PIL import Image
+
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text()
+_spec = importlib.util.spec_from_file_location("readme", ROOT / "data_scripts" / "readme.py")
+readme = importlib.util.module_from_spec(_spec)
+_spec.loader.exec_module(readme)
+
+
+def test_its_table_is_made_from_the_results_that_are_kept():
+    (written,) = readme.BETWEEN.findall(README)
+    assert written == readme.block(), "python data_scripts/readme.py writes it"
+
+
+def test_its_picture_shows_the_results_that_are_kept():
+    assert readme.PICTURE.stat().st_size < 100_000
+    assert str(readme.PICTURE.relative_to(ROOT)) in README
+    assert Image.open(readme.PICTURE).text["Data"] == readme.digest(), "python data_scripts/readme.py draws it"
+
+
+def test_its_links_lead_somewhere():
+    links = re.findall(r"\]\((?!https?:)([^)#]+)", README)
+    assert links and all((ROOT / link).exists() for link in links)
