@@ -6,6 +6,7 @@ routine of the batch gets that number, divided by 10,000, added to its normalise
 """
 
 import re
+from collections import defaultdict
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -13,10 +14,12 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import torch
+from scipy import stats
 
+from cofinal_lib.data import registry
 from cofinal_lib.data.features import FeatureSet
 from cofinal_lib.errors import CofinalError
-from cofinal_lib.metrics import spearman_rows
+from cofinal_lib.metrics import bootstrap_interval, mean_interval, spearman_rows
 from cofinal_lib.rivals.cofinal_released import LEVELS, ReleasedCoFInAl, ReleasedCoFInAlConfig
 from cofinal_lib.train import Schedule, SeedResult, fit
 
@@ -57,23 +60,36 @@ def simulate(
     return pd.DataFrame({"honest": spearman_rows(predicted, true), "logged": spearman_rows(shifted, true)})
 
 
-NOISES = np.concatenate([np.linspace(0, 0.12, 25), np.linspace(0.14, 0.4, 8)])
+def inversion(scores: np.ndarray, shrink: float = 1.0, draws: int = 1500, seed: int = 0) -> pd.DataFrame:
+    """`simulate` for models from perfect to poor: noise, honest and logged (means), spread (deviation of logged)."""
+    rows = []
+    for noise in np.linspace(0, 0.12, 13):
+        found = simulate(scores, noise, shrink, draws, seed)
+        rows.append((noise, *found.mean(), found["logged"].std()))
+    return pd.DataFrame(rows, columns=["noise", "honest", "logged", "spread"])
 
 
-def honest_behind(
-    logged: float, scores: np.ndarray, shrink: float = 1.0, draws: int = 400, seed: int = 0
-) -> tuple[float, float]:
-    """Which honest training SRCC a mean logged one fits, by `simulate`: (honest, the noise that gives it).
+def behind_the_log(facts: dict[str, float], curves: dict[float, pd.DataFrame]) -> pd.DataFrame:
+    """Which honest training SRCC the log's mean over its last epochs fits, by how much predictions are shrunk.
 
-    Interpolated over NOISES. A logged value that not even perfect predictions reach gives that of no noise; one below
-    all gives NaN.
+    An inference: it takes the log's shifts to be drawn as `shifts` draws them.
+
+    Args:
+        facts: of `log_facts`. curves: shrinkage -> `inversion`.
+
+    Returns:
+        shrink; honest, low, high (for the mean and the ends of its 95 % interval; 1 where not even perfect predictions
+        are logged as high); spread, the deviation between epochs that such a model's log would have; fits, whether it
+        lies within the 95 % interval of the log's deviation. No rows without a log.
     """
-    means = [simulate(scores, noise, shrink, draws, seed).mean() for noise in NOISES]
-    honest, seen = (np.array([m[name] for m in means]) for name in ("honest", "logged"))
-    if logged < seen.min():
-        return float("nan"), float("nan")
-    order = seen.argsort()
-    return float(np.interp(logged, seen[order], honest[order])), float(np.interp(logged, seen[order], NOISES[order]))
+    rows = []
+    for shrink, curve in curves.items() if np.isfinite(facts["train"]) else ():
+        rising = curve.sort_values("logged")
+        logged = facts["train"] + 1.96 * facts["train_error"] * np.array([0, -1, 1])
+        honest = np.interp(logged, rising["logged"], rising["honest"], left=np.nan, right=1.0)
+        spread = np.interp(logged[0], rising["logged"], rising["spread"])
+        rows.append((shrink, *honest, spread, facts["train_sd_low"] <= spread <= facts["train_sd_high"]))
+    return pd.DataFrame(rows, columns=["shrink", "honest", "low", "high", "spread", "fits"])
 
 
 # --------------------------------------------------------------------------------------- watched
@@ -164,3 +180,90 @@ def read_log(path: Path) -> pd.DataFrame:
     if not rows or [row["epoch"] for row in rows] != list(range(expected)):
         raise CofinalError(f"{path}: expected one line for each of {expected} epochs, in order; got {len(rows)}")
     return pd.DataFrame(rows).astype({"epoch": int})
+
+
+def log_at_hand() -> pd.DataFrame:
+    """`read_log` of the published log; empty where it cannot be had, and `frame.attrs["why"]` says why not."""
+    try:
+        return read_log(registry.fetch(LOG))
+    except CofinalError as error:
+        empty = pd.DataFrame(columns=["epoch", "loss", "train", "test_loss", "test", "relative_l2"], dtype=float)
+        empty.attrs["why"] = str(error)
+        return empty
+
+
+def log_facts(log: pd.DataFrame, last: int = 50) -> dict[str, float]:
+    """What a log says, in numbers.
+
+    Returns:
+        epochs; below, above: epochs whose train SRCC is below, above the test's; first_above, the first epoch (from 0)
+        with train above; last_below, those of the `last` epochs with train below. best, best_epoch, end: highest test
+        SRCC, its epoch, the last one. Over the `last` epochs: train, test, their means; train_sd, test_sd, loss_sd;
+        train_error, the standard error of train's mean; train_sd_low, train_sd_high, its deviation's 95 % interval;
+        train_low, train_high, the smallest and largest; train_step, test_step, deviation of epoch-to-epoch changes;
+        train_memory, test_memory, correlations of neighbouring epochs. All NaN for an empty log.
+    """
+    if log.empty:
+        return defaultdict(lambda: float("nan"))
+    end, above = log.tail(last), log["train"] > log["test"]
+    sd, n = end["train"].std(), len(end)
+    low, high = (sd * np.sqrt((n - 1) / stats.chi2.ppf(q, n - 1)) for q in (0.975, 0.025))
+    found = {
+        "epochs": len(log),
+        "below": int((log["train"] < log["test"]).sum()),
+        "above": int(above.sum()),
+        "first_above": int(above.idxmax()) if above.any() else -1,
+        "last_below": int((end["train"] < end["test"]).sum()),
+        "best": log["test"].max(),
+        "best_epoch": int(log["test"].idxmax()),
+        "end": log["test"].iloc[-1],
+        "train_error": sd / np.sqrt(n),
+        "train_sd_low": low,
+        "train_sd_high": high,
+        "train_low": end["train"].min(),
+        "train_high": end["train"].max(),
+        "loss_sd": end["loss"].std(),
+    }
+    for name in ("train", "test"):
+        found |= {name: end[name].mean(), f"{name}_sd": end[name].std(), f"{name}_step": end[name].diff().std()}
+        found[f"{name}_memory"] = end[name].autocorr(1)
+    return {name: value if isinstance(value, int) else float(value) for name, value in found.items()}
+
+
+# --------------------------------------------------------------------------------------- beside other methods
+
+
+def as_curves(kept: pd.DataFrame) -> pd.DataFrame:
+    """The honest curves of kept `watch` results as `results.curves` gives those of other methods, means over seeds.
+
+    Args:
+        kept: results/reference/paper/artefact.csv.
+    """
+    rows = []
+    shown = kept[kept["measure"].isin(["whole", "test"])]
+    for (measure, epoch), part in shown.groupby(["measure", "epoch"], sort=False):
+        mean, low, high = mean_interval(part["srcc"], correlations=True)
+        place = {"measure": "srcc", "split": "train" if measure == "whole" else "test", "epoch": epoch}
+        rows.append(place | {"mean": mean, "low": low, "high": high})
+    head = kept[["target", "source", "method", "epochs", "device", "torch", "commit"]].iloc[0]
+    return pd.DataFrame(rows).assign(seeds=kept["seed"].nunique(), **head)
+
+
+def as_results(kept: pd.DataFrame, predictions: pd.DataFrame) -> pd.DataFrame:
+    """The last epoch of kept `watch` results as `results.tidy` gives that of other methods, as far as gaps need it.
+
+    Args:
+        kept: artefact.csv. predictions: artefact-test.csv, whose routines give the interval over routines.
+    """
+    end = kept[kept["epoch"] == kept["epoch"].max()]
+    wide = predictions.pivot(index="seed", columns="id", values=predictions.columns[-1])
+    scores = predictions.drop_duplicates("id").set_index("id")["score"][wide.columns]
+    over_routines = bootstrap_interval(wide.to_numpy(), scores.to_numpy(), seed=0, resamples=1000)
+    rows = []
+    for measure, split, (low, high) in (("whole", "train", (np.nan, np.nan)), ("test", "test", over_routines)):
+        srcc = end[end["measure"] == measure].sort_values("seed")["srcc"]
+        per_seed = " ".join(f"{v:.6g}" for v in srcc)
+        rows.append({"split": split, "per_seed": per_seed, "routines_low": low, "routines_high": high})
+    head = kept[["target", "source", "method", "epochs", "device", "torch", "commit"]].iloc[0]
+    chosen = {"selection": "last", "decoding": "soft", "without": "", "seeds": kept["seed"].nunique()}
+    return pd.DataFrame(rows).assign(**chosen, **head)
