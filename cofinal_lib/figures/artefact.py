@@ -64,7 +64,7 @@ def distribution(simulated: pd.DataFrame, marks: dict[str, float], line: str) ->
             ax.axvline(value, color=colour, lw=1.5, label=f"{words}: {share:.0f} % of epochs lie below")
     ax.axvline(simulated["honest"].mean(), color=BLACK, lw=1.5, label="the SRCC as it is")
     ax.set(xlabel="SRCC of perfect predictions, as logged", yticks=[], ylabel="simulated epochs")
-    ax.legend(fontsize=9, frameon=False, loc="upper left")
+    ax.legend(fontsize=8, frameon=False, loc="lower left", bbox_to_anchor=(0, 1), ncols=2)
     _small(ax)
     return signed(fig, line)
 
