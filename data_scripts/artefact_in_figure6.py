@@ -16,7 +16,7 @@ import pandas as pd
 from cofinal_lib import results
 from cofinal_lib.artefact import watch
 from cofinal_lib.data import load
-from cofinal_lib.runs import RunSpec, _commit, device_name, versions
+from cofinal_lib.runs import RunSpec, checkout, device_name, versions
 
 TARGET, EPOCHS, SEEDS, POOLED = "fisv/pcs", 100, (0, 1, 2), 4
 
@@ -24,7 +24,7 @@ TARGET, EPOCHS, SEEDS, POOLED = "fisv/pcs", 100, (0, 1, 2), 4
 def main(folder: Path) -> None:
     """Train each seed; the files appear when all are done."""
     spec = RunSpec(TARGET, "cofinal-released", SEEDS, EPOCHS)
-    commit = _commit()
+    commit = checkout()
     data = load(TARGET).pooled(POOLED)
     test, curves, predictions = data.rows("test"), [], []
     for seed in SEEDS:
