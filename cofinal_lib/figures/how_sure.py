@@ -1,0 +1,212 @@
+"""Chapter 16: intervals of an SRCC, the best of many epochs, paired tests, printed differences, power."""
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+from pandas.io.formats.style import Styler
+from scipy import stats
+
+from cofinal_lib import tables
+from cofinal_lib.figures import BLACK, BLUE, GREEN, ORANGE, PURPLE, RED, SKY, nothing, signed
+from cofinal_lib.figures.rivals import METHOD_COLOURS, METHOD_NAMES
+from cofinal_lib.metrics import spearman_interval
+from cofinal_lib.paired import printed_test, routines_needed
+
+TARGET_COLOURS = {"ball": BLUE, "clubs": ORANGE, "hoop": GREEN, "ribbon": PURPLE, "tes": SKY, "pcs": BLACK}
+
+
+def _small(*axes) -> None:
+    for ax in axes:
+        ax.tick_params(labelsize=9)
+        ax.xaxis.label.set_size(10)
+        ax.yaxis.label.set_size(10)
+        ax.title.set_size(10)
+
+
+def width_figure(rhos: tuple[float, ...], line: str) -> Figure:
+    """Draw the 95 % interval of an SRCC against the number of test routines, a panel an SRCC."""
+    n = np.unique(np.geomspace(10, 2000, 60).astype(int))
+    fig, axes = plt.subplots(1, len(rhos), figsize=(2.8 * len(rhos), 3), sharey=True, squeeze=False)
+    for ax, rho in zip(axes[0], rhos, strict=True):
+        low, high = np.array([spearman_interval(rho, k) for k in n]).T
+        ax.fill_between(n, low, high, color=BLUE, alpha=0.2, lw=0)
+        ax.axhline(rho, color=BLUE, lw=1.2)
+        for k in (50, 100, 500):
+            ax.plot([k, k], spearman_interval(rho, k), color=BLACK, lw=1.5, marker="_")
+        ax.set(xscale="log", xlabel="test routines", title=f"SRCC {rho:g}", ylim=(0, 1))
+        ax.set_xticks([10, 50, 100, 500, 2000], ["10", "50", "100", "500", "2000"], rotation=45)
+        ax.minorticks_off()
+    axes[0, 0].set_ylabel("95 % interval", fontsize=10)
+    _small(*axes[0])
+    return signed(fig, line)
+
+
+def coverage_table(found: dict[int, pd.DataFrame]) -> Styler:
+    """`paired.coverage` for several numbers of routines: how often the interval holds the truth, and its width."""
+    rows = {}
+    for n, part in found.items():
+        for r in part.itertuples():
+            row = rows.setdefault(r.way, {})
+            row[f"{n} routines", "holds the truth"] = f"{100 * r.covered:.0f} %"
+            row[f"{n} routines", "95 % of that"] = f"{100 * r.low:.0f} to {100 * r.high:.0f} %"
+            row[f"{n} routines", "mean width"] = f"{r.width:.3f}"
+    return tables.styled(pd.DataFrame(rows).T, "coverage", sources=True, narrow=True)
+
+
+def best_of_figure(curves: dict[float, np.ndarray], points: pd.DataFrame, line: str) -> Figure:
+    """Draw what the best of 1, 2, ... epochs adds, simulated, and what it added in trainings that have run.
+
+    Args:
+        curves: how alike two epochs are -> `paired.best_of`. points: method, target, epochs, lead.
+    """
+    fig, ax = plt.subplots(figsize=(7, 3.6))
+    for (alike, curve), dash in zip(curves.items(), ("-", "--", "-.", ":"), strict=False):
+        ax.plot(np.arange(1, len(curve) + 1), curve, dash, color="0.45", lw=1.4, label=f"simulated, alike to {alike:g}")
+    for (method, target), part in points.groupby(["method", "target"], sort=False):
+        words = f"{METHOD_NAMES.get(method, method)}, {target}"
+        style = {"color": METHOD_COLOURS.get(method, RED), "marker": "s" if target == "fisv/tes" else "o"}
+        ax.plot(part["epochs"], part["lead"], ls="", ms=7, alpha=0.8, label=words, **style)
+    ax.set(xscale="log", xlabel="epochs to choose from", ylabel="best on test less last")
+    ax.set_xticks([1, 10, 50, 100, 250], ["1", "10", "50", "100", "250"])
+    ax.minorticks_off()
+    ax.axhline(0, color="0.7", lw=0.8)
+    ax.legend(fontsize=8, frameon=False, loc="upper left", bbox_to_anchor=(1, 1))
+    _small(ax)
+    return signed(fig, line)
+
+
+def halves_figure(found: pd.DataFrame, line: str) -> Figure:
+    """Draw what the chosen epoch adds on the half of the test routines that chose it, and on the other half.
+
+    Args:
+        found: of `paired.choose_on_half`, with a column seed.
+    """
+    fig, axes = plt.subplots(1, 2, figsize=(7.4, 2.9), sharex=True, sharey=True)
+    bins = np.linspace(found[["chosen", "other"]].min().min(), found[["chosen", "other"]].max().max(), 40)
+    words = {"chosen": "on the half that chose", "other": "on the other half"}
+    for ax, (name, title) in zip(axes, words.items(), strict=True):
+        ax.hist(found[name], bins=bins, color="0.75")
+        ax.axvline(0, color="0.3", lw=1)
+        ax.axvline(found[name].mean(), color=RED, lw=2)
+        ax.set(title=f"{title}\nmean {found[name].mean():+.3f}", xlabel="chosen epoch less the last", yticks=[])
+    _small(*axes)
+    return signed(fig, line)
+
+
+def pairs_figure(found: pd.DataFrame, line: str) -> Figure:
+    """Draw every pair's difference with its interval, and its p value as adjusted; `paired.compare`'s rows."""
+    if found.empty:
+        return nothing(line)
+    fig, ax = plt.subplots(figsize=(7.4, 0.3 * len(found) + 1.2))
+    for y, r in enumerate(found.itertuples()):
+        colour = RED if r.holm < 0.05 else "0.35"
+        ax.hlines(y, r.low, r.high, color=colour, lw=2)
+        ax.plot(r.difference, y, "o", color=colour, ms=5)
+    ax.axvline(0, color="0.6", lw=0.8)
+    ax.set_yticks(range(len(found)), [f"{r.first} – {r.second}" for r in found.itertuples()])
+    ax.set(ylim=(len(found) - 0.4, -0.6), xlabel="difference of SRCC (95 % interval over routines)")
+    _small(ax)
+    return signed(fig, line)
+
+
+def pairs_table(found: pd.DataFrame) -> Styler:
+    """`paired.compare` as the book sets it."""
+    rows = {
+        f"{r.first} – {r.second}": {
+            "predictions\nalike": f"{r.between:.2f}",
+            "difference": f"{r.difference:+.3f}",
+            "95 %, bootstrap": f"{r.low:+.3f} to {r.high:+.3f}",
+            "p, permutation": _p(r.p),
+            "p, Holm": _p(r.holm),
+        }
+        for r in found.itertuples()
+    }
+    return tables.styled(pd.DataFrame(rows).T, "pairs", narrow=True)
+
+
+def _p(value: float) -> str:
+    return f"{value:.3f}" if value >= 0.001 else "< 0.001"
+
+
+def printed_table(found: pd.DataFrame) -> Styler:
+    """Rows of `paired.printed_differences` as the book sets them."""
+    rows = {
+        (f"{r.table}, {r.backbone}", f"{r.target}, {r.other}"): {
+            "CoFInAl": f"{r.cofinal:.3f}",
+            "other": f"{r.rival:.3f}",
+            "difference": f"{r.difference:+.3f}",
+            "z": f"{r.z:.2f}",
+            "p": _p(r.p),
+            "p, Holm": _p(r.holm),
+            "z, alike": f"{r.z_alike:.2f}",
+            "p, alike": _p(r.p_alike),
+            "p, alike,\nHolm": _p(r.holm_alike),
+        }
+        for r in found.itertuples()
+    }
+    return tables.styled(pd.DataFrame(rows).T, "printed-differences", narrow=True)
+
+
+def counts_table(found: pd.DataFrame) -> Styler:
+    """How many differences of `paired.printed_differences` lie beyond luck (p < 0.05), a row a table and backbone."""
+    columns = {
+        "own routines": "p",
+        "own routines,\nHolm": "holm",
+        "same routines,\nmuch alike": "p_alike",
+        "same routines,\nmuch alike, Holm": "holm_alike",
+    }
+    rows = {}
+    for (table, backbone), part in found.groupby(["table", "backbone"], sort=False):
+        counts = {words: str(int((part[column] < 0.05).sum())) for words, column in columns.items()}
+        rows[f"{table}, {backbone}"] = {"differences": str(len(part))} | counts
+    return tables.styled(pd.DataFrame(rows).T, "counts", narrow=True)
+
+
+def assumed_figure(best: pd.DataFrame, family: int, measured: tuple[float, float], line: str) -> Figure:
+    """Draw each lead's z by how alike the two methods' predictions are assumed to be.
+
+    Args:
+        best: rows of `paired.printed_differences`, one a target. family: how many tests Holm's first step counts.
+        measured: how alike pairs of methods are that have run, a band.
+    """
+    fig, ax = plt.subplots(figsize=(7, 3.6))
+    between = np.linspace(0.5, 0.98, 49)
+    for r in best.itertuples():
+        possible = between[between >= r.cofinal * r.rival]
+        z = [printed_test(r.cofinal, r.rival, r.n, b)[0] for b in possible]
+        ax.plot(possible, z, color=TARGET_COLOURS[r.target], lw=1.5, label=f"{r.target}, over {r.other}")
+    ax.axvspan(*measured, color="0.9", lw=0)
+    for edge, words in ((0.05, "one test"), (0.05 / family, f"{family} tests (Holm's first)")):
+        z = stats.norm.isf(edge / 2)
+        ax.axhline(z, color="0.4", lw=1, ls=":")
+        ax.text(0.505, z + 0.05, words, fontsize=8, color="0.3")
+    ax.set(xlabel="assumed rank correlation of the two methods' predictions", ylabel="z of CoFInAl's lead")
+    ax.set(xlim=(0.5, 1), ylim=(0, 4))
+    ax.legend(fontsize=8, frameon=False, loc="upper left", bbox_to_anchor=(1, 1))
+    _small(ax)
+    return signed(fig, line)
+
+
+def needed_figure(claims: dict[str, tuple], measured: tuple[float, float], line: str) -> Figure:
+    """Draw how many test routines of a target a claimed difference needs (power 80 %) by how alike the methods are.
+
+    Args:
+        claims: words -> (first, second) of `paired.routines_needed`. measured: as in `assumed_figure`.
+    """
+    fig, ax = plt.subplots(figsize=(7, 3.6))
+    between = np.linspace(0.62, 0.98, 37)
+    for (words, (first, second)), colour in zip(claims.items(), (BLUE, GREEN, SKY), strict=False):
+        ax.plot(between, [routines_needed(first, second, b) for b in between], color=colour, lw=1.8, label=words)
+    ax.axvspan(*measured, color="0.9", lw=0)
+    for n, words in ((50, "RG has 50"), (100, "Fis-V has 100")):
+        ax.axhline(n, color="0.4", lw=1, ls=":")
+        ax.text(0.622, n * 1.06, words, fontsize=8, color="0.3")
+    ax.set(
+        yscale="log", xlabel="assumed rank correlation of the two methods' predictions", ylabel="test routines needed"
+    )
+    ax.set_yticks([50, 100, 200, 500, 1000, 2000], ["50", "100", "200", "500", "1000", "2000"])
+    ax.minorticks_off()
+    ax.legend(fontsize=8, frameon=False, loc="upper left", bbox_to_anchor=(1, 1))
+    _small(ax)
+    return signed(fig, line)
