@@ -2,10 +2,10 @@
 
     python data_scripts/trained_parts.py TARGET SEEDS OUT
 
-Trains with the paper's schedule, a row a seed, stage ("untrained", "trained") and measure to the CSV file OUT. Measures:
-"largest weight" and "evenness" of Eq. 10's mask on test routines (means; evenness is the normalised entropy: 1 if all
-grades weigh the same); "within over between" (NC1, see `cofinal_lib.collapse`) of the coarse classifier's last-layer
-features, and its "grade accuracy", on training routines.
+Trains with the paper's schedule; a row a seed, stage ("untrained", "trained") and measure goes to the CSV file OUT.
+Measures: "largest weight" and "evenness" of Eq. 10's mask on test routines (means; evenness is the normalised entropy,
+1 if all grades weigh the same); "within over between" (NC1, see `cofinal_lib.collapse`) of the coarse classifier's
+last-layer features, and its "grade accuracy", on training routines.
 """
 
 import sys
