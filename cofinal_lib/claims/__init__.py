@@ -2,8 +2,7 @@
 
 import difflib
 import json
-from importlib import import_module
-from importlib.resources import files
+from importlib import import_module, resources
 from pathlib import Path
 
 import pandas as pd
@@ -20,7 +19,7 @@ COLUMNS = [*WRITTEN[:4], *Finding._fields[:1], *Finding._fields[2:5], "why", "mi
 
 def claims() -> list[dict]:
     """Every claim as written in paper/claims.yml: WRITTEN (`check` is module.function of this package) and `args`."""
-    return yaml.safe_load(files("cofinal_lib.paper").joinpath("claims.yml").read_text(encoding="utf-8"))
+    return yaml.safe_load(resources.files("cofinal_lib.paper").joinpath("claims.yml").read_text(encoding="utf-8"))
 
 
 def chosen(rows: list[dict], claim: str | None) -> list[dict]:
@@ -114,4 +113,5 @@ def ours(row: dict) -> str:
 
 
 def _short(value: float) -> str:
-    return f"{value:.0f}" if float(value).is_integer() else f"{value:.4g}"
+    value = round(float(value), 4)
+    return f"{value:.0f}" if value.is_integer() else f"{value:.4g}"

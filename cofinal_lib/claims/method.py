@@ -7,7 +7,7 @@ import numpy as np
 import torch
 
 from cofinal_lib import efficiency
-from cofinal_lib.claims.verdicts import CONTRADICTED, DIFFERS, HOLDS, Finding, agrees, cannot
+from cofinal_lib.claims.verdicts import CONTRADICTED, DIFFERS, HOLDS, Finding, agrees
 from cofinal_lib.cofinal import CoFInAl, CoFInAlConfig, count_parameters
 from cofinal_lib.errors import CofinalError
 from cofinal_lib.etf import simplex_etf
@@ -19,11 +19,6 @@ from cofinal_lib.rivals.cofinal_released import LEVELS, ReleasedCoFInAl, Release
 
 CALCULATED = "calculated"
 SIZES = CoFInAlConfig()  # the paper's dimensions (Sec. 4.1)
-
-
-def beyond_us(printed: str, missing: str, why: str = "") -> Finding:
-    """A claim that no calculation, file or run here can decide."""
-    return cannot(missing, why, "the paper's text")
 
 
 def _model() -> CoFInAl:

@@ -14,7 +14,7 @@ from cofinal_lib.claims.verdicts import VERDICTS
 from cofinal_lib.figures import GREEN, ORANGE, PURPLE, RED, SKY, signed
 
 COLOURS = dict(zip(VERDICTS, (GREEN, SKY, ORANGE, RED, PURPLE, "0.7"), strict=True))
-HEADINGS = ("verdict", "where", "claim", "printed", "ours", "why")
+HEADINGS = {"verdict": 13, "where": 10, "claim": 25, "printed": 11, "ours": 10, "why": 31}  # widths, per cent
 
 # Sorting and filtering, where a browser runs scripts; without, the whole table stands as it is.
 SCRIPT = """
@@ -47,7 +47,9 @@ SCRIPT = """
 })();
 """
 STYLE = """
-#ledger table { border-collapse: collapse; font-size: 75%; line-height: 1.35; display: table; }
+#ledger table { border-collapse: collapse; font-size: 75%; line-height: 1.35; display: table; table-layout: fixed; }
+#ledger table { width: 100%; min-width: 44em; overflow-wrap: break-word; }
+#ledger { overflow-x: auto; }
 #ledger th, #ledger td { text-align: left; vertical-align: top; padding: 0.3em 0.45em; border-bottom: 1px solid #bbb; }
 #ledger th button { font: inherit; font-weight: bold; border: 0; background: none; color: inherit; padding: 0; }
 #ledger th[aria-sort=ascending] button::after { content: " \\25B2"; }
@@ -64,7 +66,10 @@ STYLE = """
 
 def table(frame: pd.DataFrame) -> HTML:
     """The ledger, a row a claim linked to its chapter; headers are buttons that sort, a form filters."""
-    heads = "".join(f'<th scope="col" aria-sort="none"><button type="button">{name}</button></th>' for name in HEADINGS)
+    heads = "".join(
+        f'<th scope="col" aria-sort="none" style="width: {width}%"><button type="button">{name}</button></th>'
+        for name, width in HEADINGS.items()
+    )
     body = "\n".join(_row(row) for row in frame.to_dict("records"))
     options = "".join(f'<option value="{v}">{v} ({n})</option>' for v, n in claims.counts(frame).items())
     form = (
@@ -103,6 +108,7 @@ KINDS = {
     "released": "the released code, read",
     "files": "public files",
     "runs": "trainings",
+    "beyond": "nothing here",
 }
 
 
