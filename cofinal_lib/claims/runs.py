@@ -18,7 +18,7 @@ def _official(name: str) -> pd.DataFrame:
     try:
         frame = results.read(name, "paper", ROOT)
     except CofinalError:
-        return pd.DataFrame({"target": [], "source": [], "method": []})
+        return pd.DataFrame({"target": [], "source": [], "method": []}, dtype=object)
     return frame[frame["source"] == "official"]  # with the frame's attrs
 
 
@@ -103,7 +103,7 @@ def unavailable(printed: str, missing: str, targets: list[str], why: str) -> Fin
 
 def _losses() -> pd.DataFrame:
     frame = _official("table3")
-    return tables.losses_of_arms(frame) if len(frame) else pd.DataFrame({"target": [], "without": []})
+    return tables.losses_of_arms(frame) if len(frame) else pd.DataFrame({"target": [], "without": []}, dtype=object)
 
 
 def part(printed: str, without: str) -> Finding:
