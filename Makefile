@@ -11,7 +11,7 @@ OUT := _build/$(PROFILE)
 
 CHAPTERS := $(wildcard book/[0-9]*.ipynb)
 EXECUTED := $(CHAPTERS:book/%=$(OUT)/%)
-LIBRARY := $(shell find cofinal_lib -name '*.py' -o -name '*.csv' -o -name '*.txt' -o -name '*.toml')
+LIBRARY := $(shell find cofinal_lib -name '*.py' -o -name '*.csv' -o -name '*.txt' -o -name '*.toml' -o -name '*.yml')
 # What chapters show: ours, and a reader's own.
 RESULTS := $(wildcard results/reference/* results/reference/*/*.csv results/*/*.csv)
 PAGES := $(wildcard book/*.md) book/_toc.yml book/references.bib _config.yml

@@ -167,6 +167,20 @@ def render(artefact: str, profile: Profile, out: Annotated[Path, typer.Option()]
     steps.render(artefact, profile, out, device)
 
 
+@app.command()
+def claims(
+    claim: Annotated[str | None, typer.Argument(metavar="[ID]", help="One claim, in full; by default all.")] = None,
+    run: Annotated[bool, typer.Option("--run", help="Evaluate now, in place of the ledger as it was kept.")] = False,
+    json: Annotated[bool, typer.Option("--json", help="Rows for a machine.")] = False,
+):
+    """Show the ledger: each claim of the paper, its verdict, and what it rests on."""
+    from cofinal_lib import claims as book
+
+    frame = book.ledger(claim) if run else book.kept(claim)
+    for line in [book.as_json(frame)] if json else book.as_lines(frame):
+        typer.echo(line)
+
+
 @data_app.command()
 def fetch(
     datasets: Annotated[list[str] | None, typer.Argument(help="rg (scores only), fisv, uiprmd, cofinal.")] = None,

@@ -309,8 +309,9 @@ def versions() -> dict[str, str]:
 
 # Parts of the library that change no run: they choose runs, or show them.
 SHOWING = (
-    "artefact.py", "figures", "paired.py", "paper/", "cli.py", "crossval.py", "doctor.py", "collapse.py",
-    "efficiency.py", "experiments.py", "records.py", "report.py", "reproduce.py", "results.py", "splits.py", "tables.py",
+    "artefact.py", "claims/", "classroom", "cli.py", "collapse.py", "crossval.py", "doctor.py", "efficiency.py",
+    "errata.py", "experiments.py", "figures", "honest_record.py", "paired.py", "paper/", "records.py", "report.py",
+    "reproduce.py", "results.py", "splits.py", "tables.py",
 )  # fmt: skip
 
 

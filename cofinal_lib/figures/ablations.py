@@ -302,8 +302,6 @@ def gap_in_words(results: pd.DataFrame, without: str = "TFM") -> Markdown:
     return Markdown("\n".join(said) or nothing)
 
 
-# Table 3's superscripts: by how many per cent each cell lies below the whole method's.
-PRINTED_DROPS = {"L_R": (4, 7, 4, 7), "TFM": (27, 13, 15, 6), "GPM": (59, 36, 93, 39), "FGS": (13, 6, 12, 7)}
 IN_TEXT = {("TFM", "ball"), ("TFM", "hoop"), ("GPM", "hoop"), ("FGS", "ball"), ("FGS", "hoop")}  # repeated in Sec. 4.2
 
 
@@ -317,9 +315,9 @@ def printed_drops() -> pd.DataFrame:
     """
     table = printed("table3").set_index("without")
     rows = []
-    for arm, drops in PRINTED_DROPS.items():
-        for target, drop in zip(tables.GROUPS["RG"], drops, strict=True):
-            whole, srcc = table.loc["", target], table.loc[arm, target]
+    for arm in table.index.drop(""):
+        for target in tables.GROUPS["RG"]:
+            whole, srcc, drop = table.loc["", target], table.loc[arm, target], int(table.loc[arm, f"{target}_drop"])
             ends = [100 * (1 - (srcc + e) / (whole - e)) for e in (0.0005, -0.0005)]
             low, high = spearman_interval(whole, tables.N_TEST["RG"])
             rows.append(
@@ -343,7 +341,7 @@ def drops_table(drops: pd.DataFrame) -> Styler:
     """Show `printed_drops`: the cell, its printed per cent and, in brackets, what follows; "≠" where they differ."""
     cells = [f"{r.srcc:.3f}\n{r.printed} % ({r.percent:.2f} %){'' if r.agrees else ' ≠'}" for r in drops.itertuples()]
     table = drops.assign(cell=cells).pivot(index="without", columns="target", values="cell")
-    table = table.loc[list(PRINTED_DROPS), list(tables.GROUPS["RG"])].rename(index=tables.ARM_NAMES)
+    table = table.loc[drops["without"].unique(), list(tables.GROUPS["RG"])].rename(index=tables.ARM_NAMES)
     whole = drops.groupby("target")["whole"].first().map("{:.3f}".format)
     whole = pd.DataFrame([whole], index=[tables.ARM_NAMES[""]])[list(table)]
     return tables.styled(pd.concat([whole, table]).rename(columns=str.capitalize), "drops")

@@ -1,4 +1,4 @@
-"""The numbers the paper prints, as it prints them (errors included): tables 1 to 3."""
+"""What the paper prints, as it prints it (errors included): tables 1 to 3; and facts of its authors' released code."""
 
 from importlib.resources import files
 
@@ -8,7 +8,17 @@ import pandas as pd
 def printed(table: str) -> pd.DataFrame:
     """Read "table1" (SRCC), "table2" (cost; its "FLOPs" are multiply-accumulates) or "table3" (SRCC of ablations).
 
-    A cell the paper leaves empty is NaN; in table 3, `without` "" is the whole method.
+    A cell the paper leaves empty is NaN. In table 3, `without` "" is the whole method, and <target>_drop the per cent
+    that it prints beside a cell.
     """
     with files(__name__).joinpath(f"{table}.csv").open() as file:
         return pd.read_csv(file, keep_default_na=False, na_values=["", "-"]).fillna({"without": ""})
+
+
+def released() -> pd.DataFrame:
+    """What the released code does, as read at the pinned commit (`data.registry.COFINAL`): fact, value, where.
+
+    A value that depends on the target is six, for ball|clubs|hoop|ribbon|tes|pcs.
+    """
+    with files(__name__).joinpath("released.csv").open() as file:
+        return pd.read_csv(file, dtype=str)

@@ -1,0 +1,349 @@
+"""Checks against public files: judges' scores, the authors' training log, the number of clips of Fis-V's features."""
+
+import os
+import re
+from functools import cache, wraps
+
+import numpy as np
+import pandas as pd
+
+from cofinal_lib.claims.verdicts import ARTEFACT, CONTRADICTED, DIFFERS, HOLDS, Finding, agrees, cannot
+from cofinal_lib.data import at_hand, registry
+from cofinal_lib.data.readers import OFFICIAL, read_labels
+from cofinal_lib.errors import CofinalError
+from cofinal_lib.grading import GradeScale
+from cofinal_lib.metrics import fisher_mean, spearman, spearman_interval, spearman_rows
+from cofinal_lib.rivals.cofinal_released import LEVELS
+
+LOG = "cofinal/train_log-cofinal-Ball.txt"
+FROM_LOG = "the authors' log of Ball, 250 epochs, one seed, at the pinned commit"
+CAP = 25.0  # what the released code divides scores by
+
+
+WORDS = {
+    "labels": "the public score files",
+    "log": "the epochs of the authors' log",
+    "fisv features": "Fis-V's features",
+}
+
+
+class _Missing(Exception):
+    """A file that a check needs is not to be had; its name for the ledger."""
+
+
+def _needs_files(check):
+    """A check whose files are missing cannot be made, and says so; nothing else is caught."""
+
+    @wraps(check)
+    def checked(printed, **args):
+        try:
+            return check(printed, **args)
+        except _Missing as missing:
+            return cannot(str(missing), f"This needs {WORDS[str(missing)]}, which are not at hand.")
+
+    return checked
+
+
+def _have(what: str, read, *names: str):
+    """Fetch files and read them, once for each place they may come from; _Missing(what) where they cannot be had."""
+    found = _read(read, names, os.environ.get("COFINAL_MIRROR"), os.environ.get("COFINAL_CACHE"))
+    if found is None:
+        raise _Missing(what)
+    return found
+
+
+@cache
+def _read(read, names, *places):
+    try:
+        return read(*map(registry.fetch, names))
+    except CofinalError:
+        return None
+
+
+def _labels(dataset: str) -> pd.DataFrame:
+    return _have("labels", read_labels, f"{dataset}/train.txt", f"{dataset}/test.txt")
+
+
+def _lines(name: str) -> list[list[str]]:
+    return _have("labels", _split, name)
+
+
+def _split(path) -> list[list[str]]:
+    return [line.split() for line in path.read_text().splitlines() if line.strip()]
+
+
+def _log() -> pd.DataFrame:
+    """The log's epochs: train, test (SRCC as logged)."""
+    return _have("log", _epochs, LOG)
+
+
+def _epochs(path) -> pd.DataFrame:
+    found = re.findall(r"^Epoch: (\d+).*?Train Coef: (\S+).*?Test Coef: (\S+)", path.read_text(), re.MULTILINE)
+    return pd.DataFrame(found, columns=["epoch", "train", "test"]).astype(float)
+
+
+# --------------------------------------------------------------------------------------- the data sets
+
+
+def _of(target: str) -> pd.DataFrame:
+    """Routines of one target: split and score."""
+    prefix, column, _ = OFFICIAL[target]
+    labels = _labels(target.split("/")[0])
+    return labels[labels["video"].str.startswith(prefix)].assign(score=lambda f: f[column])
+
+
+@_needs_files
+def videos(printed: int, dataset: str) -> Finding:
+    """How many routines the score files name."""
+    ours = _labels(dataset)["video"].nunique()
+    return Finding(HOLDS if ours == printed else CONTRADICTED, f"The score files name {ours}.", ours, source="labels")
+
+
+@_needs_files
+def split(printed: str, targets: list[str], train: int, test: int) -> Finding:
+    """Training and test routines of each target."""
+    counts = {t: tuple((_of(t)["split"] == s).sum() for s in ("train", "test")) for t in targets}
+    overlap = sum(_of(t)["video"].duplicated().sum() for t in targets)
+    ok = set(counts.values()) == {(train, test)} and not overlap
+    why = ", ".join(f"{t} {a} and {b}" for t, (a, b) in counts.items())
+    return Finding(HOLDS if ok else CONTRADICTED, f"{why}; {overlap or 'none'} in both.", test, source="labels")
+
+
+@_needs_files
+def minutes_rg(printed: float) -> Finding:
+    """Mean duration of RG's videos, in minutes, from the score files."""
+    seconds = _labels("rg")["seconds"]
+    ours = seconds.mean() / 60
+    verdict = HOLDS if agrees(printed, ours, 0.05) else DIFFERS
+    why = f"The score files' durations have a mean of {ours:.2f} minutes ({seconds.mean():.1f} s)."
+    return Finding(
+        verdict, why, ours, seconds.min() / 60, seconds.max() / 60, "labels; low and high: shortest, longest"
+    )
+
+
+@_needs_files
+def minutes_fisv(printed: float) -> Finding:
+    """Mean duration of Fis-V's videos, in minutes: clips of 32 frames at 25 a second."""
+    if not at_hand("fisv/pcs"):
+        raise _Missing("fisv features")
+    names = [f"fisv/{registry.CLIP_FOLDER}/{video}.npy" for video in _labels("fisv")["video"]]
+    clips = np.array(_have("fisv features", _clips, *names))
+    minutes = clips * 32 / 25 / 60
+    verdict = HOLDS if agrees(printed, minutes.mean(), 0.05) else DIFFERS
+    why = f"{len(clips)} routines have {clips.mean():.1f} clips on average, {minutes.mean():.2f} minutes."
+    return Finding(
+        verdict, why, minutes.mean(), minutes.min(), minutes.max(), "official fisv features; low and high: ends"
+    )
+
+
+def _clips(*paths) -> list[int]:
+    return [len(np.load(path, mmap_mode="r")) for path in paths]
+
+
+@_needs_files
+def two_scores(printed: str) -> Finding:
+    """Fis-V's two scores for every routine."""
+    labels = _labels("fisv")
+    known = int(labels[["tes", "pcs"]].notna().all(axis=1).sum())
+    rho = spearman(labels["tes"], labels["pcs"])
+    why = f"{known} of {len(labels)} routines have both; the two scores' rank correlation is {rho:.2f}."
+    return Finding(HOLDS if known == len(labels) else CONTRADICTED, why, known, source="labels")
+
+
+def _agreeing() -> list[bool]:
+    """Whether the two public copies of Fis-V's scores agree, routine by routine: of training and of test routines."""
+    names = [(f"fisv/{name}.txt", f"fisv/{name}_dataset.txt") for name in ("train", "test")]
+    return [_scores(_lines(a)) == _scores(_lines(b)) for a, b in names]
+
+
+@_needs_files
+def same_split(printed: str) -> Finding:
+    """Fis-V's split as the features' publishers have it, against that of the data set's authors."""
+    same = _agreeing()
+    why = f"The two lists agree in {sum(same)} of {len(same)} splits, routine by routine in both scores."
+    return Finding(HOLDS if all(same) else CONTRADICTED, why, sum(same), source="labels (two public copies)")
+
+
+def _scores(lines: list[list[str]]) -> list[list[float]]:
+    return [[float(v) for v in line[1:3]] for line in lines]
+
+
+@_needs_files
+def fisv_source(printed: str) -> Finding:
+    """Whose data set Fis-V is: the authors whose repository holds its score files, against those the paper cites."""
+    agree = all(_agreeing())
+    owner = registry.FILES["fisv/train_dataset.txt"][0].split("/")[3:5]
+    why = (
+        f"The score files are those of {'/'.join(owner)}, of Xu et al. (2019), whom the paper cites for a method of "
+        "Table 1"
+        f"{'' if agree else ', with other scores'}; the two works it names here published other data sets."
+    )
+    return Finding(HOLDS if "Xu" in printed or not agree else DIFFERS, why, source="labels (two public copies)")
+
+
+@_needs_files
+def first_line(printed: str, train: int, test: int) -> Finding:
+    """What the released loader reads of Fis-V's score files: it always skips the first line."""
+    read = [len(_lines(f"fisv/{name}.txt")) - 1 for name in ("train", "test")]
+    header = [any(not _number(v) for v in _lines(f"fisv/{name}.txt")[0][1:]) for name in ("train", "test")]
+    ok = read == [train, test]
+    why = (
+        f"The files have {sum(header) or 'no'} header line; skipping the first, as released (datasets.py:25-26), "
+        "leaves "
+        f"{read[0]} and {read[1]} routines."
+    )
+    return Finding(HOLDS if ok else DIFFERS, why, read[1], source="labels; released code, read")
+
+
+def _number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
+
+
+@_needs_files
+def cap(printed: str, targets: list[str]) -> Finding:
+    """Share of a data set's scores above 25 points, which the released code counts as 1."""
+    above = {t: float((_of(t)["score"] > CAP).mean()) for t in targets}
+    worst = max(above.values())
+    why = ", ".join(f"{100 * share:.0f} % of {t}" for t, share in above.items()) + f" lie above {CAP:g} points."
+    return Finding(HOLDS if worst == 0 else DIFFERS, why, worst, source="labels; released code, read")
+
+
+# --------------------------------------------------------------------------------------- grades
+
+
+@_needs_files
+def coarse_only(printed: str, grades: int, subgrades: int) -> Finding:
+    """The best SRCC that perfect grades alone allow, a Fisher average over all six targets, and with sub-grades."""
+    coarse, fine = [], []
+    for target in OFFICIAL:
+        scores = _of(target)
+        low, high = scores.loc[scores["split"] == "train", "score"].agg(["min", "max"])
+        test = scores.loc[scores["split"] == "test", "score"].to_numpy()
+        scale = GradeScale(low, high, grades, subgrades)
+        grade, sub = scale.decompose(test, clip=True)
+        coarse.append(spearman(grade, test))
+        fine.append(spearman(grade * subgrades + sub, test))
+    ours = fisher_mean(coarse)
+    why = (
+        f"Perfect grades alone ({grades}) rank the test routines with {min(coarse):.3f} to {max(coarse):.3f}, with "
+        f"{subgrades} sub-grades each {min(fine):.4f} to {max(fine):.4f}."
+    )
+    return Finding(HOLDS if min(fine) > max(coarse) else DIFFERS, why, ours, min(coarse), max(coarse), "labels")
+
+
+@_needs_files
+def balanced(printed: str, grades: int) -> Finding:
+    """Whether the grades are balanced classes, as the theory of neural collapse supposes: training routines a grade."""
+    ratios = {}
+    for target in OFFICIAL:
+        scores = _of(target).query("split == 'train'")["score"].to_numpy()
+        counts = np.bincount(GradeScale(scores.min(), scores.max(), grades, 1).decompose(scores)[0], minlength=grades)
+        ratios[target] = counts.max() / counts.min()
+    worst = max(ratios, key=ratios.get)
+    why = (
+        f"Cut into {grades} equal grades, the fullest has {min(ratios.values()):.1f} to {ratios[worst]:.1f} times the "
+        f"routines of the emptiest ({worst} most)."
+    )
+    verdict = HOLDS if ratios[worst] <= 2 else DIFFERS
+    return Finding(verdict, why, ratios[worst], min(ratios.values()), ratios[worst], "labels, training routines")
+
+
+@_needs_files
+def judges_steps(printed: str) -> Finding:
+    """What the score files say of how RG's judges score: sums of parts; no grades are in them."""
+    labels = _labels("rg")
+    off = (labels["difficulty"] + labels["execution"] - labels["penalty"] - labels["total"]).abs()
+    n = int((off < 0.015).sum())
+    why = (
+        f"The files hold no grades: in {n} of {len(labels)} routines the score is difficulty plus execution less "
+        "penalty; "
+        "in which steps a judge gets there they do not say."
+    )
+    return cannot("the judges' own steps", why, "labels")
+
+
+# --------------------------------------------------------------------------------------- the authors' log
+
+
+@_needs_files
+def public(printed: str) -> Finding:
+    """Whether the authors' repository is public: a file of it, at the pinned commit, with the known SHA-256."""
+    n = len(_log())
+    return Finding(HOLDS, f"A file of it, the log of {n} epochs, has the digest known.", source=registry.FILES[LOG][0])
+
+
+@_needs_files
+def best_logged(printed: float) -> Finding:
+    """Table 1's cell of Ball against the log's best test SRCC."""
+    test = _log()["test"]
+    ours = float(test.max())
+    why = f"The best test SRCC of the log's {len(test)} epochs is {ours:.4f}, after epoch {int(test.idxmax())}, from 0."
+    return Finding(HOLDS if agrees(printed, ours, 0.0005) else DIFFERS, why, ours, source=FROM_LOG)
+
+
+SETTLED = 50  # last epochs: the learning rate is next to nothing, and the test SRCC level
+
+
+@_needs_files
+def best_chosen(printed: float) -> Finding:
+    """Whether the printed SRCC is what training leads to, or the best of many looks at the test routines.
+
+    An artefact where the best lies more than three standard deviations above the last SETTLED epochs' mean.
+    """
+    test = _log()["test"]
+    late = test.iloc[-SETTLED:]
+    last, above = float(test.iloc[-1]), (test.max() - late.mean()) / late.std()
+    chosen = agrees(printed, test.max(), 0.0005) and above > 3
+    why = (
+        f"The last epoch has {last:.3f} and the last {SETTLED} a mean of {late.mean():.3f} (SD {late.std():.3f}); "
+        f"{printed:.3f} is the best of {len(test)} looks at the test routines, {above:.1f} SD higher."
+    )
+    return Finding(
+        ARTEFACT if chosen else HOLDS, why, last, *spearman_interval(last, 50), FROM_LOG + "; interval: 50 routines"
+    )
+
+
+@_needs_files
+def test_above_train(printed: str) -> Finding:
+    """Whether the logged test SRCC stays above the logged training SRCC, epoch by epoch."""
+    log = _log()
+    over = log["train"] > log["test"]
+    n = int(over.sum())
+    first = f", first after epoch {int(log.loc[over, 'epoch'].min())} (counted from 0)" if n else ""
+    why = f"In {n} of {len(log)} epochs the logged training SRCC is the higher one{first}."
+    return Finding(CONTRADICTED if n else HOLDS, why, n, source=FROM_LOG)
+
+
+@_needs_files
+def logged_training(printed: str, draws: int = 1000) -> Finding:
+    """What the released training SRCC shows of overfitting: perfect predictions, logged as the released program does.
+
+    It adds one random constant to all predictions of a batch (models/model.py:201-202). An artefact where perfect
+    predictions would be logged below the log's own test SRCC in more than one epoch of twenty, and where the logged
+    training SRCC jumps from epoch to epoch five times as far as the test SRCC.
+    """
+    log = _log().iloc[-SETTLED:]
+    scores = _of("rg/ball").query("split == 'train'")["score"].to_numpy() / CAP
+    rng = np.random.default_rng(0)
+    true = rng.permuted(np.tile(scores, (draws, 1)), axis=1)  # (draws, N), a shuffled epoch each
+    added = np.empty_like(true)
+    for start in range(0, len(scores), 32):
+        size = len(scores[start : start + 32])
+        row, column = rng.integers(0, size, (draws, 1)), rng.integers(0, LEVELS, (draws, 1))
+        added[:, start : start + size] = (row * LEVELS + column) / LEVELS**2
+    logged = spearman_rows(true + added, true)
+    below = float((logged < log["test"].mean()).mean())
+    jumps = [log[name].diff().std() for name in ("train", "test")]
+    artefact = below > 0.05 and jumps[0] > 5 * jumps[1]
+    low, high = np.quantile(logged, [0.025, 0.975])
+    why = (
+        f"Perfect training predictions would be logged at {logged.mean():.3f} on average, below the test SRCC in "
+        f"{100 * below:.0f} % of epochs; the logged training SRCC jumps by {jumps[0]:.3f} an epoch, the test SRCC by "
+        f"{jumps[1]:.3f}."
+    )
+    source = FROM_LOG + "; labels of Ball; simulated, seed 0"
+    return Finding(ARTEFACT if artefact else HOLDS, why, float(logged.mean()), float(low), float(high), source)

@@ -1,0 +1,340 @@
+"""Checks against runs on official features: a reader's own in results/paper, else ours in results/reference/paper."""
+
+import numpy as np
+import pandas as pd
+
+from cofinal_lib import results, tables
+from cofinal_lib.claims.verdicts import DIFFERS, HOLDS, NOISE, Finding, cannot, lead, reproduced
+from cofinal_lib.errors import CofinalError
+from cofinal_lib.figures.rivals import METHOD_NAMES
+from cofinal_lib.metrics import mean_interval
+
+ROOT = results.RESULTS  # where results lie
+OURS = ("cofinal", "cofinal-released")  # the paper's one CoFInAl: as printed, and as released
+
+
+def _official(name: str) -> pd.DataFrame:
+    """Rows of an artefact's data on official features; empty where there are none."""
+    try:
+        frame = results.read(name, "paper", ROOT)
+    except CofinalError:
+        return pd.DataFrame({"target": [], "source": [], "method": []}, dtype=object)
+    return frame[frame["source"] == "official"]  # with the frame's attrs
+
+
+def _source(rows: pd.DataFrame) -> str:
+    """Provenance of some rows: targets, seeds, epochs, device, torch, commit, command."""
+    return tables.signature(rows, rows.attrs.get("command", ""))
+
+
+def _cells(name: str, target: str) -> pd.DataFrame:
+    """Test results of one target (last epoch, soft): a row a method and arm, with `best`, its best on test."""
+    frame = _official(name)
+    part = frame[frame["target"] == target]
+    if part.empty:
+        return part
+    last = tables.last_epoch(part)
+    best = part.query("split == 'test' and selection == 'best_on_test' and decoding == 'soft'")
+    last["best"] = last["run_id"].map(best.set_index("run_id")["srcc"])
+    return last
+
+
+def _span(low: float, high: float) -> str:
+    return "" if pd.isna(low) else f" [{low:.3f}, {high:.3f}]"
+
+
+# --------------------------------------------------------------------------------------- Table 1
+
+
+def cell(printed: float, target: str, methods: list[str] = OURS) -> Finding:
+    """A cell of Table 1 against our runs of the method on the same features: the run that comes nearest counts.
+
+    Our interval is over resampled test routines, at the last epoch.
+    """
+    rows = _cells("table1", target)
+    rows = rows[rows["method"].isin(methods)]
+    if rows.empty:
+        names = " or ".join(METHOD_NAMES[m] for m in methods)
+        if target.startswith("rg/"):
+            return cannot("rg features", f"Nobody can run {names} on {target}: the features' published links are dead.")
+        return cannot(f"a run of {names} on {target}", f"No run of {names} on {target} is kept yet.")
+    r = rows.loc[(rows["srcc"] - printed).abs().idxmin()]
+    verdict = reproduced(printed, r["srcc"], r["routines_low"], r["routines_high"])
+    told = [
+        f"{METHOD_NAMES[m.method]} {m.srcc:.3f}{_span(m.routines_low, m.routines_high)} at the last epoch of {m.seeds} "
+        f"seed{'s' * (m.seeds > 1)}, {m.best:.3f} with the epoch chosen on the test routines"
+        for m in rows.itertuples()
+    ]
+    why = f"Ours: {'; '.join(told)}; ridge regression on the mean clip {r['ridge']:.3f}."
+    return Finding(verdict, why, r["srcc"], r["routines_low"], r["routines_high"], _source(rows))
+
+
+def beats(printed: str, target: str, rival: str = "gdlt") -> Finding:
+    """Whether CoFInAl ranks better than a rival in our runs on the same routines; the better of our two counts."""
+    rows = _cells("table1", target)
+    own = rows[rows["method"].isin(OURS)]
+    other = rows[rows["method"] == rival]
+    if own.empty or other.empty:
+        lacking = METHOD_NAMES[rival] if len(own) else "CoFInAl"
+        return cannot(f"a run of {lacking} on {target}", f"No run of {lacking} on {target} is kept yet.")
+    r, o = own.loc[own["srcc"].idxmax()], other.iloc[0]
+    d = r["srcc"] - o["srcc"]
+    down, up = (np.hypot(a, b) for a, b in (
+        (r["srcc"] - r["routines_low"], o["routines_high"] - o["srcc"]),
+        (r["routines_high"] - r["srcc"], o["srcc"] - o["routines_low"]),
+    ))  # fmt: skip
+    why = (
+        f"{METHOD_NAMES[r['method']]} {r['srcc']:.3f} ({r['seeds']} seeds), {METHOD_NAMES[rival]} {o['srcc']:.3f} "
+        f"({o['seeds']}), last epoch; the interval takes the two as independent, which is too wide for the same "
+        "routines."
+    )
+    source = _source(rows[rows["method"].isin([r["method"], rival])])
+    return Finding(lead(d, down, DIFFERS), why, d, d - down, d + up, source)
+
+
+def unavailable(printed: str, missing: str, targets: list[str], why: str) -> Finding:
+    """A block of Table 1 whose features are not to be had, unless somebody's runs on the targets are kept."""
+    ran = [t for t in targets if len(_cells("table1", t))]
+    return cannot(missing, why + (f" (Runs on {', '.join(ran)} are kept.)" if ran else ""))
+
+
+# --------------------------------------------------------------------------------------- Table 3
+
+
+def _losses() -> pd.DataFrame:
+    frame = _official("table3")
+    return tables.losses_of_arms(frame) if len(frame) else pd.DataFrame({"target": [], "without": []}, dtype=object)
+
+
+def part(printed: str, without: str) -> Finding:
+    """What a part of CoFInAl is worth on all four kinds of routine of RG, seed by seed; Fis-V is told beside it."""
+    found = _losses()
+    found = found[found["without"] == without]
+    rg = found[found["target"].str.startswith("rg/")]
+    told = [
+        f"{r.target}: leaving it out {'costs' if r.loss > 0 else 'gains'} {abs(r.loss):.3f}"
+        f"{'' if pd.isna(r.low) else f' (loss {r.low:+.3f} to {r.high:+.3f} over {r.seeds} seeds)'}"
+        for r in found.itertuples()
+        if r.seeds
+    ]
+    words = "; ".join(told) or "no run of this arm is kept yet"
+    source = _source(_official("table3")) if told else ""
+    if rg["target"].nunique() < 4:
+        return cannot("rg features", f"The claim is on RG; our reading on Fis-V says, {words}.", source)
+    verdict = HOLDS if (rg["low"] > 0).all() else NOISE if (rg["loss"] > 0).all() else DIFFERS
+    return Finding(verdict, f"{words}.", rg["loss"].mean(), rg["low"].min(), rg["high"].max(), source)
+
+
+def fixed_etf(printed: str) -> Finding:
+    """Whether the fixed ETF overfits less than a learned classifier: gaps of training and test SRCC, seed by seed."""
+    frame = _official("table3")
+    if frame.empty:
+        return cannot("a run without FGS on official features")
+    chosen = frame.query("selection == 'last' and decoding == 'soft'")
+    seeds = {k: tables.per_seed(v) for k, v in chosen.set_index(["target", "without", "split"])["per_seed"].items()}
+    both = [t for t in chosen["target"].unique() if (t, "FGS", "test") in seeds and (t, "", "test") in seeds]
+    if not both:
+        return cannot("a run without FGS on official features")
+    target = both[-1]
+    gap = {w: seeds[target, w, "train"] - seeds[target, w, "test"] for w in ("", "FGS")}
+    n = min(map(len, gap.values()))
+    less, low, high = mean_interval(gap["FGS"][:n] - gap[""][:n])
+    why = (
+        f"On {target} the gap between training and test is {gap[''].mean():.3f} with the fixed ETF and "
+        f"{gap['FGS'].mean():.3f} with a learned classifier, over {n} seeds."
+    )
+    return Finding(lead(less, less - low, DIFFERS), why, less, low, high, _source(chosen[chosen["target"] == target]))
+
+
+# --------------------------------------------------------------------------------------- Figures 4 to 6
+
+
+def extremes(printed: str, artefact: str, option: str) -> Finding:
+    """Whether too few and too many grades (or sub-grades) rank worse than some number between, on official features."""
+    frame = _official(artefact)
+    last = tables.last_epoch(frame) if len(frame) else frame
+    whole = last[last["without"] == ""] if len(last) else last
+    counts = whole.groupby("target")[option].nunique() if len(whole) else pd.Series(dtype=int)
+    if counts.empty or counts.max() < 3:
+        told = ", ".join(f"{r[option]:g}: {r['srcc']:.3f} ({r['target']})" for _, r in whole.iterrows())
+        return cannot(
+            f"runs with more numbers of {'grades' if option == 'n_grades' else 'sub-grades'}",
+            f"At least three numbers on one target are needed; kept so far: {told or 'none'}.",
+            _source(whole) if len(whole) else "",
+        )
+    target = counts.idxmax()
+    rows = whole[whole["target"] == target].sort_values(option)
+    best = rows.loc[rows["srcc"].idxmax()]
+    ends = rows.iloc[[0, -1]]
+    inner = best[option] not in ends[option].to_numpy()
+    clear = inner and (ends["srcc_high"] < best["srcc_low"]).all()
+    verdict = HOLDS if clear else NOISE if inner else DIFFERS
+    told = ", ".join(
+        f"{r[option]:g}: {r['srcc']:.3f}{_span(r['srcc_low'], r['srcc_high'])}" for _, r in rows.iterrows()
+    )
+    why = f"On {target}, over seeds, {told}."
+    return Finding(verdict, why, best[option], ends[option].min(), ends[option].max(), _source(rows))
+
+
+def readout(printed: str, of: str, beyond: str | None = None, measure: str = "plane, other routines") -> Finding:
+    """Figure 5, measured: the share of routines left out that lie in their own grade's region of the map.
+
+    Of `of` ("backbone" or a method) against what naming the commonest grade gives, or against `beyond`, another kind.
+    "mixed" (no `beyond`) holds where the share is within 0.1 of chance, which is luck on a hundred routines.
+    """
+    frame = _official("figure5-readout")
+    chosen = frame[frame["measure"] == measure] if len(frame) else pd.DataFrame({"kind": []})
+    if not {of, beyond or of} <= set(chosen["kind"]):
+        return cannot("figure 5 on official features")
+    values = {kind: part["value"].to_numpy() for kind, part in chosen.groupby("kind")}
+    luck = 0.1
+    base = frame.loc[frame["measure"] == "always the commonest grade", "value"].mean()
+    own = values[of].mean()
+    source = f"{frame['target'].iloc[0]} (official) · seeds: {len(values[of])} · {frame.attrs['command']}"
+    if beyond is None:
+        why = (
+            f"Of routines left out, {100 * own:.0f} % lie in their own grade's region of the map, where naming the "
+            f"commonest grade gives {100 * base:.0f} %."
+        )
+        return Finding(HOLDS if own - base <= luck else DIFFERS, why, own, source=source)
+    other = values[beyond].mean()
+    why = (
+        f"Of routines left out, {100 * own:.0f} % lie in their own grade's region on the map of {METHOD_NAMES[of]} and "
+        f"{100 * other:.0f} % on that of {METHOD_NAMES[beyond]}."
+    )
+    return Finding(lead(own - other, luck, DIFFERS), why, own - other, own - other - luck, own - other + luck, source)
+
+
+def backbone_suits(printed: str) -> Finding:
+    """Whether the frozen features are unfit for the task: a straight line on them, against trained networks."""
+    rows = _official("table1")
+    if rows.empty:
+        return cannot("runs on official features")
+    last = tables.last_epoch(rows)
+    said, behind = [], []
+    for target, part_ in last.groupby("target", sort=False):
+        networks = part_[part_["method"] != "c3d-svr"]
+        if len(networks):
+            best = networks.loc[networks["srcc"].idxmax()]
+            behind.append(best["srcc"] <= best["ridge"])
+            said.append(
+                f"{target}: ridge regression on the mean clip {best['ridge']:.3f}, the best network of ours "
+                f"{best['srcc']:.3f} ({METHOD_NAMES[best['method']]})"
+            )
+    if not said:
+        return cannot("runs on official features")
+    why = "; ".join(said) + "."
+    verdict = DIFFERS if all(behind) else NOISE if any(behind) else HOLDS
+    return Finding(verdict, why, float(last["ridge"].max()), source=_source(last))
+
+
+def _curve(method: str, target: str) -> pd.DataFrame:
+    """Training and test SRCC where both were measured: index epoch, columns train, test."""
+    frame = _official("figure6")
+    if frame.empty:
+        return pd.DataFrame(columns=["train", "test"])
+    chosen = frame[(frame["method"] == method) & (frame["target"] == target) & (frame["measure"] == "srcc")]
+    wide = chosen.pivot(index="epoch", columns="split", values="mean")
+    return wide.reindex(columns=["train", "test"]).dropna()
+
+
+def crossing(printed: int) -> Finding:
+    """After which epoch GDLT's training SRCC surpasses its test SRCC on Ball; Fis-V's PCS is told beside it."""
+    ball, pcs = _curve("gdlt", "rg/ball"), _curve("gdlt", "fisv/pcs")
+    told, source = "no run of GDLT on Fis-V is kept yet", ""
+    if len(pcs):
+        over = pcs.index[pcs["train"] > pcs["test"]]
+        end = pcs["train"].iloc[-1] - pcs["test"].iloc[-1]
+        first = f"at epoch {over[0]} first" if len(over) else "never"
+        told = f"on Fis-V's PCS it is above {first}, by {end:.3f} at the end"
+        source = _source(_official("figure6").query("method == 'gdlt'"))
+    if ball.empty:
+        return cannot(
+            "rg features", f"The curve is of Ball; {told} (measured every fifth epoch, without dropout).", source
+        )
+    over = ball.index[ball["train"] > ball["test"]]
+    first = float(over[0]) if len(over) else np.nan
+    return Finding(
+        HOLDS if abs(first - printed) <= 5 else DIFFERS, f"It is above at epoch {first:g} first.", first, source=source
+    )
+
+
+def overfits_less(printed: str, target: str) -> Finding:
+    """Gaps of training and test SRCC after training, measured alike: CoFInAl's (either, the smaller) less GDLT's."""
+    ends = {m: _curve(m, target).tail(1) for m in (*OURS, "gdlt")}
+    gaps = {m: float((c["train"] - c["test"]).iloc[0]) for m, c in ends.items() if len(c)}
+    if "gdlt" not in gaps or len(gaps) < 2:
+        return cannot(f"runs of GDLT and CoFInAl for figure 6 on {target}")
+    own = min((m for m in OURS if m in gaps), key=gaps.get)
+    tests = {m: float(ends[m]["test"].iloc[0]) for m in gaps}
+    d = gaps["gdlt"] - gaps[own]
+    luck = 0.1  # gaps of equally good models on 400 and 100 routines differ by so much: chapter 12, section 2
+    told = ", ".join(f"{METHOD_NAMES[m]} {gap:.3f} (test {tests[m]:.3f})" for m, gap in gaps.items())
+    why = f"Training less test SRCC at the last epoch, measured alike on {target}: {told}."
+    frame = _official("figure6")
+    return Finding(lead(d, luck, DIFFERS), why, d, d - luck, d + luck, _source(frame[frame["method"].isin(gaps)]))
+
+
+# --------------------------------------------------------------------------------------- trained networks
+
+
+def _parts(measure: str) -> pd.DataFrame:
+    frame = _official("parts")
+    return frame[frame["measure"] == measure] if len(frame) else frame
+
+
+def mask(printed: str, grades: int) -> Finding:
+    """Whether the mask of Eq. 10 selects a grade after training: it does if the largest weight reaches a half.
+
+    It cannot be said to select (differs) where the largest weight is within a quarter of an even share.
+    """
+    rows = _parts("largest weight")
+    if rows.empty:
+        return cannot("a training on official features that keeps its masks")
+    values = rows[rows["stage"] == "trained"]["value"].to_numpy()
+    mean, low, high = mean_interval(values)
+    even = 1 / grades
+    verdict = HOLDS if mean >= 0.5 else DIFFERS if mean <= 1.25 * even else NOISE
+    before = rows[rows["stage"] == "untrained"]["value"].mean()
+    why = (
+        f"The largest of {grades} weights is {before:.4f} before and {mean:.4f} after training, on average over test "
+        f"routines; an even share is {even:.4f}."
+    )
+    return Finding(verdict, why, mean, low, high, _trained(rows))
+
+
+def collapse(printed: str) -> Finding:
+    """Whether last-layer features go towards their class means when CoFInAl is trained as printed.
+
+    They do where NC1, the spread within grades over that between them, falls below a tenth of what it was untrained.
+    """
+    rows = _parts("within over between")
+    if rows.empty:
+        return cannot("a training on official features that keeps its last layer")
+    before, after = (rows[rows["stage"] == stage]["value"].to_numpy() for stage in ("untrained", "trained"))
+    mean, low, high = mean_interval(after)
+    accuracy = _parts("grade accuracy").query("stage == 'trained'")["value"].mean()
+    why = (
+        f"The spread within grades, over that between them, falls from {before.mean():.2f} to {mean:.2f} in training "
+        "(0 is "
+        f"collapse), with {100 * accuracy:.1f} % of training routines in their grade."
+    )
+    return Finding(HOLDS if mean < before.mean() / 10 else DIFFERS, why, mean, low, high, _trained(rows))
+
+
+def _trained(rows: pd.DataFrame) -> str:
+    return tables.signature(rows, "python data_scripts/trained_parts.py")
+
+
+def times(printed: float, method: str) -> Finding:
+    """A time of Table 2: the paper names no machine; ours is told beside it."""
+    told = "no timing is kept"
+    try:
+        frame = results.read("table2-times", "paper", ROOT)
+        keys = {"ACTION-NET": "action-net", "GDLT": "gdlt", "HGCN": "hgcn", "CoFInAl": "cofinal-released"}
+        row = frame[(frame["batch"] == 1) & (frame["method"] == keys[method])].iloc[0]
+        ours = frame[(frame["batch"] == 1) & (frame["method"] == "gdlt")].iloc[0]["ms"]
+        told = f"on a CPU, one thread, the released network took {row['ms']:.2f} ms, {row['ms'] / ours:.2f} times GDLT"
+    except CofinalError:
+        pass
+    return cannot("their machine", f"The text names neither machine nor batch; {told}.", "table2-times.csv, ours")

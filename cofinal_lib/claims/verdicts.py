@@ -1,0 +1,69 @@
+"""What a check may find, and the rules by which numbers become verdicts: nobody types a verdict."""
+
+from typing import NamedTuple
+
+VERDICTS = {
+    "holds": "as printed, within its rounding; or true by calculation, or in the files it is about",
+    "holds within noise": "as printed, yet no larger than chance alone allows; or inside our own interval",
+    "differs": "our runs, our counts or the released code say otherwise; another reading or setting may explain it",
+    "contradicted": "the paper's own numbers or definitions, the data's files or the authors' log rule it out",
+    "artefact": "seen as printed, and made by the way it was measured",
+    "cannot be checked": "what a check would need is not to be had; the row says what",
+}
+HOLDS, NOISE, DIFFERS, CONTRADICTED, ARTEFACT, UNKNOWN = VERDICTS
+
+
+class Finding(NamedTuple):
+    """What a check found.
+
+    Attributes:
+        verdict: one of VERDICTS. why: one sentence.
+        ours, low, high: our value and its interval; NaN where there is none.
+        source: what was looked at: data, seeds, device, file.
+        missing: what a check would need, where it cannot be made.
+    """
+
+    verdict: str
+    why: str
+    ours: float = float("nan")
+    low: float = float("nan")
+    high: float = float("nan")
+    source: str = ""
+    missing: str = ""
+
+
+def cannot(missing: str, why: str = "", source: str = "") -> Finding:
+    """No check without `missing`; why may tell what is known instead."""
+    return Finding(UNKNOWN, why or f"This needs {missing}.", source=source, missing=missing)
+
+
+def agrees(printed: float, ours: float, half: float) -> bool:
+    """Whether `ours` rounds to `printed`, whose last digit is worth 2 * half."""
+    return abs(printed - ours) <= half * (1 + 1e-9) + 1e-12
+
+
+def follows(printed: float, ours: float, low: float, high: float, half: float) -> str:
+    """A printed number beside what other printed numbers give: `ours`, or anything in [low, high] by their rounding.
+
+    Holds if `ours` rounds to it; differs if only other values within the rounding would; contradicted if none would.
+    """
+    if agrees(printed, ours, half):
+        return HOLDS
+    return DIFFERS if low - half <= printed <= high + half else CONTRADICTED
+
+
+def reproduced(printed: float, ours: float, low: float, high: float, half: float = 0.0005) -> str:
+    """A printed result beside ours with its interval: holds if ours rounds to it, then noise or differs."""
+    if agrees(printed, ours, half):
+        return HOLDS
+    return NOISE if low <= printed <= high else DIFFERS
+
+
+def lead(difference: float, noise: float, against: str = CONTRADICTED) -> str:
+    """A claim that something is larger: `difference` beside what chance alone gives (95 % are smaller).
+
+    Not larger at all is `against`: "contradicted" on the paper's own numbers, "differs" on ours.
+    """
+    if not difference > 0:
+        return against
+    return HOLDS if difference > noise else NOISE

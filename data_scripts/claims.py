@@ -1,0 +1,33 @@
+"""Evaluate every claim and keep the ledger: results/reference/claims.csv, and the line about it in README.md.
+
+    python data_scripts/claims.py
+
+It needs the labels, the log and Fis-V's features at hand (COFINAL_MIRROR, or `cofinal data fetch`), and reads the runs
+in results/reference/paper alone: a reader's own in results/paper are left aside.
+"""
+
+import re
+import tempfile
+from pathlib import Path
+
+from cofinal_lib import claims, results
+from cofinal_lib.claims import runs
+
+README = results.RESULTS.parent / "README.md"
+BLOCK = re.compile(r"(<!-- claims -->\n).*?(\n<!-- /claims -->)", re.DOTALL)
+
+
+def main() -> None:
+    """Evaluate, and write both files."""
+    with tempfile.TemporaryDirectory() as root:
+        Path(root, "reference").symlink_to(results.RESULTS / "reference")
+        runs.ROOT = Path(root)
+        frame = claims.ledger()
+    results.whole_csv(claims.KEPT, frame)
+    text = BLOCK.sub(rf"\g<1>{claims.summary(claims.kept())}\g<2>", README.read_text())
+    results.whole(README, lambda aside: aside.write_text(text))
+    print("\n".join(claims.as_lines(frame)))
+
+
+if __name__ == "__main__":
+    main()

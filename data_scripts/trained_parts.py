@@ -1,0 +1,67 @@
+"""What becomes of the mask and of the last layer's features when CoFInAl as printed is trained on a target.
+
+    python data_scripts/trained_parts.py TARGET SEEDS OUT
+
+Trains with the paper's schedule; a row a seed, stage ("untrained", "trained") and measure goes to the CSV file OUT.
+Measures: "largest weight" and "evenness" of Eq. 10's mask on test routines (means; evenness is the normalised entropy,
+1 if all grades weigh the same); "within over between" (NC1, see `cofinal_lib.collapse`) of the coarse classifier's
+last-layer features, and its "grade accuracy", on training routines.
+"""
+
+import sys
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+
+import pandas as pd
+import torch
+
+from cofinal_lib.cofinal import CoFInAl
+from cofinal_lib.collapse import within_class_collapse
+from cofinal_lib.data import load
+from cofinal_lib.results import whole_csv
+from cofinal_lib.runs import RunSpec, _commit, device_name, versions
+from cofinal_lib.train import fit
+
+
+@torch.no_grad()
+def measures(model: CoFInAl, data) -> dict[str, float]:
+    """The four measures of one model, in evaluation mode."""
+    model.eval()
+    outs = {}
+    for split in ("train", "test"):
+        parts = [model(data.features[r], data.lengths[r]) for r in data.rows(split).split(50)]
+        outs[split] = {name: torch.cat([p[name] for p in parts]) for name in ("mask", "coarse", "grade_logits")}
+    M = outs["test"]["mask"][..., 0].double()  # (N, G)
+    grades = model.targets(data.scores[data.rows("train")])["grade"]
+    hidden = model.mlp[:-1](outs["train"]["coarse"].flatten(1))  # (N, D_S), what the last layer reads
+    known = grades.unique(return_inverse=True)[1]
+    return {
+        "largest weight": float(M.max(1).values.mean()),
+        "evenness": float(-(M * M.log()).sum(1).mean() / torch.tensor(M.shape[1]).double().log()),
+        "within over between": within_class_collapse(hidden, known),
+        "grade accuracy": float((outs["train"]["grade_logits"].argmax(1) == grades).double().mean()),
+    }
+
+
+def main(target: str, seeds: int, out: Path) -> None:
+    """Train, measure and write."""
+    data, spec, rows = load(target), RunSpec(target), []
+    build = partial(CoFInAl, spec.config(data))
+    head = {"target": target, "source": data.source, "method": "cofinal", "epochs": spec.epochs}
+    tail = {"device": device_name("cpu"), "torch": versions()["torch"], "commit": _commit()}
+    for seed in range(seeds):
+        torch.manual_seed(seed)
+        stages = {"untrained": build(torch.Generator().manual_seed(seed))}
+        (result,) = fit(build, data, [seed], replace(spec.schedule, holdout=0))
+        stages["trained"] = result.model
+        for stage, model in stages.items():
+            for measure, value in measures(model, data).items():
+                rows.append(head | {"seed": seed, "stage": stage, "measure": measure, "value": value} | tail)
+        whole_csv(out, pd.DataFrame(rows))
+
+
+if __name__ == "__main__":
+    if len(sys.argv) != 4:
+        sys.exit(__doc__)
+    main(sys.argv[1], int(sys.argv[2]), Path(sys.argv[3]))
