@@ -309,8 +309,8 @@ def versions() -> dict[str, str]:
 
 # Parts of the library that change no run: they choose runs, or show them.
 SHOWING = (
-    "figures", "paper/", "cli.py", "doctor.py", "collapse.py", "efficiency.py", "experiments.py", "records.py",
-    "report.py", "reproduce.py", "results.py", "tables.py",
+    "classroom/", "figures", "paper/", "cli.py", "doctor.py", "collapse.py", "efficiency.py", "experiments.py",
+    "records.py", "report.py", "reproduce.py", "results.py", "tables.py",
 )  # fmt: skip
 
 
