@@ -1,6 +1,8 @@
 # make book   the library installed, every chapter executed, the pages built
 # make test   the tests
 # make reproduce   every table and figure of the paper, in results/$(PROFILE)/
+# make assignments   the students' versions, in book/assignments/release/
+# make grade   what lies in book/assignments/downloaded/ or submitted/: scores in grades.csv, pages in feedback/
 # All need Python 3.11 to 3.13 with venv, nothing else; the second time they do only what changed.
 
 SHELL := /bin/bash -o pipefail
@@ -16,7 +18,7 @@ LIBRARY := $(shell find cofinal_lib -name '*.py' -o -name '*.csv' -o -name '*.tx
 RESULTS := $(wildcard results/reference/* results/reference/*/*.csv results/*/*.csv)
 PAGES := $(wildcard book/*.md) book/_toc.yml book/references.bib _config.yml
 
-.PHONY: book test reproduce lint lock clean FORCE
+.PHONY: book test reproduce assignments grade lint lock clean FORCE
 .DELETE_ON_ERROR:
 
 book: _build/html/index.html
@@ -28,10 +30,16 @@ test: .venv/installed lint
 reproduce: .venv/installed
 	$(BIN)/cofinal reproduce --profile $(PROFILE)
 
+assignments: .venv/installed
+	$(BIN)/python -m cofinal_lib.classroom release
+
+grade: assignments
+	$(BIN)/python -m cofinal_lib.classroom grade
+
 lint: .venv/installed
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/nbstripout --keep-id --verify $(CHAPTERS) book/experiments/*.ipynb
+	$(BIN)/nbstripout --keep-id --verify $(CHAPTERS) book/experiments/*.ipynb book/assignments/source/*/*.ipynb
 
 .venv/installed: requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' || \
@@ -66,7 +74,7 @@ TORCH := 2.13.0
 lock:
 	rm -rf _build/lock && $(PYTHON) -m venv _build/lock
 	_build/lock/bin/python -m pip install --disable-pip-version-check hatchling editables
-	_build/lock/bin/python -m pip install --disable-pip-version-check torch==$(TORCH) '.[book,dev]'
+	_build/lock/bin/python -m pip install --disable-pip-version-check torch==$(TORCH) '.[book,classroom,dev]'
 	_build/lock/bin/python -m pip freeze --all --exclude pip --exclude cofinal-book | grep -vE '^(nvidia|cuda|triton)' | \
 	  sed 's/+[a-z0-9.]*$$//' > requirements.lock
 	rm -rf _build/lock

@@ -19,3 +19,14 @@ def mirror() -> Path:
     if not (folder / "fisv" / "train.txt").is_file():
         pytest.skip("no real data: COFINAL_MIRROR names no folder that holds it")
     return folder
+
+
+def pytest_terminal_summary(terminalreporter):
+    """The graders' own grade: how many wrong solutions lose points (tests/assignments)."""
+    reports = [r for group in terminalreporter.stats.values() for r in group if getattr(r, "when", "") == "call"]
+    rates = [value for report in reports for key, value in report.user_properties if key == "mutants"]
+    if rates:
+        killed, tried = (sum(column) for column in zip(*rates, strict=True))
+        terminalreporter.write_line(
+            f"Graders: {killed} of {tried} wrong solutions lose points ({100 * killed / tried:.1f} %; at least 95 %)"
+        )

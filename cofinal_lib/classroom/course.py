@@ -1,0 +1,347 @@
+"""A course with nbgrader: release assignments, collect and grade submissions, write feedback and a CSV.
+
+nbgrader does the work; this adds what it leaves open: submissions that are broken, and notebooks that misbehave.
+"""
+
+import csv
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import uuid
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from os import environ, pathsep
+from pathlib import Path
+from time import monotonic
+
+import nbformat
+from jupyter_client.manager import AsyncKernelManager
+from nbclient.exceptions import CellTimeoutError, DeadKernelError
+from nbformat.v4 import new_code_cell, new_output
+from nbgrader.apps import NbGraderAPI
+from nbgrader.plugins import FileNameCollectorPlugin
+from nbgrader.preprocessors import Execute, NbGraderPreprocessor
+from nbgrader.utils import is_grade
+from traitlets import Integer, Unicode
+from traitlets.config import PyFileConfigLoader
+
+from cofinal_lib.classroom.submissions import Refused, check_archive, read, restore
+from cofinal_lib.errors import CofinalError
+
+INSTALL = """\
+# Run this cell first. On Colab it installs the book's library; elsewhere the library is there already.
+try:
+    import cofinal_lib.classroom
+except ModuleNotFoundError:
+    %pip install --quiet "cofinal-book @ git+{repository}"
+"""
+# Before each test: the tests as they are on disk, whatever the notebook did to them. {token} shows that this has run.
+FRESH = """\
+exec('''
+import importlib, sys
+get_ipython().ast_transformers.clear()
+for name in sorted(n for n in sys.modules if n.startswith("cofinal_lib.classroom.")):
+    importlib.reload(sys.modules[name])
+sys.modules["cofinal_lib.classroom.checks"].self_test()
+print("{token}")
+''')
+"""
+
+
+@dataclass
+class Line:
+    """One submission in the report: status is "graded" or "refused"; points are 0 where refused."""
+
+    student: str
+    assignment: str
+    status: str
+    score: float
+    max_score: float
+    to_mark: float
+    note: str
+
+
+class InstallCell(NbGraderPreprocessor):
+    """Puts the cell that installs the library first, read-only."""
+
+    repository = Unicode("", help="the repository's public address").tag(config=True)
+
+    def preprocess(self, nb, resources):
+        """Add the cell to a source notebook."""
+        marks = {"schema_version": 3, "grade": False, "locked": True, "solution": False, "task": False}
+        cell = new_code_cell(INSTALL.format(repository=self.repository).strip(), id="install")
+        cell.metadata["nbgrader"] = marks | {"grade_id": "install"}
+        nb.cells.insert(0, nbformat.from_dict(cell))
+        return nb, resources
+
+
+class ConfinedKernel(AsyncKernelManager):
+    """Starts cofinal_lib.classroom.kernel, whatever kernel the notebook names."""
+
+    def format_kernel_cmd(self, extra_arguments=None):
+        """The command line."""
+        kernel = [sys.executable, "-m", "cofinal_lib.classroom.kernel", "-f", self.connection_file]
+        return [*kernel, "--log-level=ERROR", *extra_arguments]
+
+
+class ConfinedExecute(Execute):
+    """nbgrader's Execute in a folder of its own, with limits; what happens is an error in a cell, never an exception.
+
+    A cell that takes too long is interrupted, and the next one runs. Where the notebook's time is up, or its kernel
+    died, the cells that are left count as failed, and those that passed keep their points.
+    """
+
+    notebook_seconds = Integer(300, help="seconds for a whole notebook").tag(config=True)
+    most_output = Integer(4 << 20, help="characters of output that are kept of a notebook").tag(config=True)
+
+    def __init__(self, *args, **kwargs):
+        super().__init__(*args, kernel_manager_class=ConfinedKernel, **kwargs)
+
+    def preprocess(self, nb, resources, km=None):
+        """Execute the notebook in place."""
+        self.ended, self.taken, self.deadline = "", 0, monotonic() + self.notebook_seconds
+        self.timeout_func = lambda cell: max(1, min(self.timeout, int(self.deadline - monotonic())))
+        with tempfile.TemporaryDirectory(prefix="submission-", ignore_cleanup_errors=True) as folder:
+            self.folder = folder
+            try:
+                super().preprocess(nb, resources, km)
+            except RuntimeError as error:  # the kernel did not start, or could not be stopped
+                self.ended = self.ended or f"the kernel failed ({error})"
+        for cell in nb.cells:
+            for output in cell.get("outputs", []) if is_grade(cell) else []:
+                if output.output_type == "stream":
+                    output.name = "stdout"  # nbgrader takes any line on stderr for a mistake; a warning is none
+            if self.ended and cell.cell_type == "code" and cell.source.strip() and cell.get("execution_count") is None:
+                _fail(cell, "NotRun", self.ended)
+        return nb, resources
+
+    @contextmanager
+    def setup_kernel(self, **kwargs):
+        """A kernel in the notebook's own folder, with none of the teacher's environment."""
+        kept = {name: environ[name] for name in ("PATH", "PYTHONPATH", "LANG", "COFINAL_MIRROR") if name in environ}
+        own = dict.fromkeys(("HOME", "TMPDIR", "COFINAL_MIRROR", "MPLCONFIGDIR", "IPYTHONDIR"), self.folder)
+        fixed = {"OMP_NUM_THREADS": "1", "PYTHONHASHSEED": "0", "PYTHONWARNINGS": "ignore"}
+        course = {"COFINAL_COURSE": str(Path.cwd())}  # nbgrader works in the course's folder
+        with super().setup_kernel(cwd=self.folder, env=own | kept | fixed | course, **kwargs):
+            yield
+
+    def preprocess_cell(self, cell, resources, index):
+        """Execute one cell, unless the notebook has ended."""
+        if cell.cell_type != "code" or not cell.source.strip():
+            return cell, resources
+        cell.execution_count = None
+        if not self.ended and is_grade(cell):
+            self._freshen(index)
+            self.nb.cells[index] = cell
+        if not self.ended:
+            self._try(lambda: super(ConfinedExecute, self).preprocess_cell(cell, resources, index))
+        if self.ended:
+            _fail(cell, "NotRun", self.ended)
+        elif monotonic() > self.deadline:
+            self.ended = f"the notebook took more than {self.notebook_seconds} seconds"
+        elif any(output.get("ename") == "CellTimeoutError" for output in cell.outputs):
+            cell.outputs[-1].evalue = f"this cell took more than {self.timeout} seconds and was interrupted"
+            cell.outputs[-1].traceback = [f"CellTimeoutError: {cell.outputs[-1].evalue}"]
+        return cell, resources
+
+    def output(self, outs, msg, display_id, cell_index):
+        """Keep an output, unless there are too many; errors are always kept, for they cost points."""
+        self.taken += len(str(msg["content"]))
+        if self.taken > self.most_output and msg["msg_type"] != "error":
+            return None
+        return super().output(outs, msg, display_id, cell_index)
+
+    def _freshen(self, index):
+        """Bring the tests back as they are on disk; end the notebook where that fails."""
+        token, cell = uuid.uuid4().hex, None
+        cell = new_code_cell(FRESH.format(token=token))
+        self._try(lambda: self.execute_cell(cell, index, store_history=False))
+        if not self.ended and token not in "".join(output.get("text", "") for output in cell.outputs):
+            self.ended = "the tests could not be run as they are: a cell above changed them, or does not stop"
+
+    def _try(self, execute):
+        try:
+            execute()
+        except DeadKernelError:
+            self.ended = "the kernel died here or in the cell above (out of memory or time, or the notebook ended it)"
+        except CellTimeoutError:
+            self.ended = "the kernel no longer answers"
+
+
+class Collector(FileNameCollectorPlugin):
+    """Tells from a downloaded file's place and name whose it is, and which of several copies is the last."""
+
+    def collect(self, submitted_file):
+        """The student and the notebook, or None for a file that is not collected."""
+        found = collected(Path(submitted_file).parents[_depth(submitted_file)])
+        owner = found.get(Path(submitted_file))
+        return owner and {"student_id": owner[0], "file_id": owner[1]}
+
+
+def owner_of(path: Path) -> tuple[str, str, int] | None:
+    """Student, notebook and number of the copy, of "jane/01-grades (1).ipynb" or "jane_77_Copy of 01-grades.ipynb".
+
+    The student is what stands before the first underscore of the file's name, or else of its folder's.
+    """
+    found = re.fullmatch(
+        r"(?:(?P<student>[^_]+)_)?(?:.*[_ ])??(?P<notebook>\d\d-[a-z]+)\D*?(?P<copy>\d*)\D*", path.stem
+    )
+    if path.suffix != ".ipynb" or path.name.startswith(".") or not found:
+        return None
+    student = re.sub(r"[^\w.@ -]", "-", (found["student"] or path.parent.name.split("_")[0]).strip())
+    return (student, found["notebook"], int(found["copy"] or 0)) if student.strip(".") else None
+
+
+def collected(extracted: Path) -> dict[Path, tuple[str, str]]:
+    """The files below a folder that count: of each student's copies of a notebook the last one."""
+    last = {}
+    for path in sorted(extracted.rglob("*")):
+        if path.is_file() and (owner := owner_of(path)):
+            *whose, copy = owner
+            last.setdefault(tuple(whose), []).append((copy, path))
+    return {max(copies)[1]: whose for whose, copies in last.items()}
+
+
+def release(course: Path) -> list[str]:
+    """Generate the student version of every assignment; returns their names."""
+    api, names = _nbgrader(course), sorted(path.name for path in (course / "source").iterdir() if path.is_dir())
+    for name in names:
+        result = api.generate_assignment(name)
+        if not result["success"]:
+            raise CofinalError(f"{name} cannot be released: {_reason(result)}")
+    return names
+
+
+def grade(course: Path, say=print) -> list[Line]:
+    """Collect what lies in downloaded/, grade all submissions, write feedback and grades.csv.
+
+    say: gets a line for each submission, as it is graded.
+    """
+    api, lines = _nbgrader(course), []
+    api.coursedir.submitted_directory = "checked"
+    for name in sorted(path.name for path in (course / "release").iterdir()):
+        refused = _collect(course, name)
+        released, submissions = nbformat.read(course / "release" / name / f"{name}.ipynb", 4), {}
+        for folder in sorted((course / "submitted").glob(f"*/{name}")):
+            try:
+                # All are read before any of them runs.
+                submissions[folder] = restore(read(folder / f"{name}.ipynb"), released)
+            except Refused as error:
+                refused[folder.parent.name] = str(error)
+        for student, reason in refused.items():
+            shutil.rmtree(course / "autograded" / student / name, ignore_errors=True)
+            lines.append(Line(student, name, "refused", 0.0, _max_score(api, name), 0.0, reason))
+            say(_shown(lines[-1]))
+        for folder, (notebook, notes) in submissions.items():
+            lines.append(_grade_one(api, course, folder, name, notebook, notes))
+            say(_shown(lines[-1]))
+    lines.sort(key=lambda line: (line.assignment, line.student))
+    with open(course / "grades.csv", "w", newline="", encoding="utf-8") as file:
+        table = csv.DictWriter(file, list(Line.__dataclass_fields__))
+        table.writeheader()
+        table.writerows(asdict(line) for line in lines)
+    return lines
+
+
+def _grade_one(api, course: Path, folder: Path, name: str, notebook, notes: list[str]) -> Line:
+    student = folder.parent.name
+    checked = course / "checked" / student / name
+    shutil.rmtree(checked, ignore_errors=True)
+    checked.mkdir(parents=True)
+    nbformat.write(notebook, checked / f"{name}.ipynb")
+    if (folder / "timestamp.txt").is_file():
+        shutil.copy(folder / "timestamp.txt", checked)
+    result = api.autograde(name, student)
+    if not result["success"]:
+        return Line(student, name, "refused", 0.0, _max_score(api, name), 0.0, f"nbgrader: {_reason(result)}")
+    notes = notes + _events(nbformat.read(course / "autograded" / student / name / f"{name}.ipynb", 4))
+    feedback = api.generate_feedback(name, student)
+    if not feedback["success"]:
+        notes.append(f"no feedback page: {_reason(feedback)}")
+    with api.gradebook as gradebook:
+        submission = gradebook.find_submission(name, student)
+        waiting = [g for n in submission.notebooks for g in n.grades if g.needs_manual_grade]
+        to_mark = sum(g.max_score for g in waiting)
+        return Line(student, name, "graded", submission.score, submission.max_score, to_mark, "; ".join(notes))
+
+
+def _collect(course: Path, name: str) -> dict[str, str]:
+    """Unpack downloaded/<name>/archive into submitted/; returns what was refused, and why."""
+    archive, refused = course / "downloaded" / name / "archive", {}
+    if not archive.is_dir() or not any(archive.iterdir()):
+        return refused
+    for path in sorted(archive.rglob("*.zip")):
+        try:
+            check_archive(path)
+        except Refused as error:
+            refused[path.name] = str(error)
+            aside = course / "downloaded" / name / "refused"
+            aside.mkdir(exist_ok=True)
+            path.replace(aside / path.name)
+    done = subprocess.run(
+        [sys.executable, "-m", "nbgrader", "zip_collect", name, "--force", "--log-level=WARN"],
+        cwd=course,
+        capture_output=True,
+        text=True,
+    )
+    if done.returncode:
+        raise CofinalError(f"{name}: nbgrader zip_collect failed: {done.stderr.strip().splitlines()[-1]}")
+    extracted = course / "downloaded" / name / "extracted"
+    counted = collected(extracted)
+    for path in sorted(p for p in extracted.rglob("*") if p.is_file() and "__MACOSX" not in p.parts):
+        if path in counted and counted[path][1] != name:
+            refused[counted[path][0]] = f"{path.name} is not a notebook of {name}"
+        elif path not in counted and owner_of(path) is None:
+            refused[str(path.relative_to(extracted))] = "the file's name does not say whose notebook it is"
+    return refused
+
+
+def _depth(path) -> int:
+    """How many folders up the folder "extracted" is."""
+    return Path(path).parts[::-1].index("extracted") - 1
+
+
+def _nbgrader(course: Path) -> NbGraderAPI:
+    here = str(Path(sys.executable).parent)
+    if here not in environ["PATH"].split(pathsep):
+        environ["PATH"] = here + pathsep + environ["PATH"]  # nbgrader calls alembic by its name
+    config = PyFileConfigLoader("nbgrader_config.py", path=str(course)).load_config()
+    config.CourseDirectory.root = str(course.resolve())
+    api = NbGraderAPI(config=config)
+    api.log.handlers, api.log.propagate = [], False  # nbgrader keeps its log for the results
+    return api
+
+
+def _max_score(api, name: str) -> float:
+    with api.gradebook as gradebook:
+        return gradebook.find_assignment(name).max_score
+
+
+def _events(notebook) -> list[str]:
+    """What went wrong beyond wrong answers: the names of such errors, and where they are told first."""
+    telling = ("CellTimeoutError", "NotRun", "OutputLimit", "NotAllowed", "MemoryError")
+    errors = [o for c in notebook.cells if c.cell_type == "code" for o in c.outputs if o.output_type == "error"]
+    first = {o.ename: o.evalue for o in reversed(errors) if o.ename in telling}
+    return [f"{name}: {value}" if value else name for name, value in first.items()]
+
+
+def _fail(cell, name: str, reason: str) -> None:
+    cell.outputs = [
+        *cell.get("outputs", []),
+        new_output("error", ename=name, evalue=reason, traceback=[f"{name}: {reason}"]),
+    ]
+
+
+def _reason(result: dict) -> str:
+    """The error itself, from the log that nbgrader kept: the last line that names one."""
+    lines = [line.strip() for line in (result.get("log") or "").splitlines() + (result.get("error") or "").splitlines()]
+    named = [line for line in lines if re.match(r"[\w.]+(Error|Exception): ", line)]
+    return (named or lines or ["no reason given"])[0 if named else -1]
+
+
+def _shown(line: Line) -> str:
+    points = f"{line.score:g} of {line.max_score:g}" + (f", {line.to_mark:g} to mark" if line.to_mark else "")
+    note = f" ({line.note})" if line.note else ""
+    return f"{line.assignment} {line.student}: {points if line.status == 'graded' else 'refused'}{note}"

@@ -1,0 +1,148 @@
+"""What students hand in, before nbgrader sees it: refused with a reason, or brought back into shape."""
+
+import json
+import re
+import warnings
+import zipfile
+from pathlib import Path
+
+import nbformat
+from nbformat import NotebookNode
+
+LARGEST = 20 << 20  # bytes of a notebook
+LARGEST_ARCHIVE = 2 << 30  # bytes of all that an archive unpacks to
+
+
+class Refused(Exception):
+    """A submission that cannot be graded: says why in one line."""
+
+
+def read(path: Path) -> NotebookNode:
+    """A submitted notebook, as nbformat 4.
+
+    Raises:
+        Refused: no file, too large, no UTF-8, no JSON, no notebook.
+    """
+    if path.is_symlink() or not path.is_file():
+        raise Refused("there is no such file")
+    if path.stat().st_size > LARGEST:
+        raise Refused(f"the file has {path.stat().st_size >> 20} MiB; a notebook has at most {LARGEST >> 20}")
+    try:
+        text = path.read_bytes().decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise Refused(f"the file is not UTF-8 text (byte {error.start})") from None
+    try:
+        raw = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise Refused(f"the file is not JSON, or was cut off ({str(error) or 'nested too deeply'})") from None
+    if not isinstance(raw, dict) or not isinstance(raw.get("nbformat"), int):
+        raise Refused("the file is JSON, but not a notebook")
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            return nbformat.reads(text, as_version=4)
+    except Exception as error:  # nbformat raises whatever it stumbles over
+        raise Refused(f"the file is a broken notebook ({type(error).__name__})") from None
+
+
+def restore(submitted: NotebookNode, released: NotebookNode) -> tuple[NotebookNode, list[str]]:
+    """The released notebook with the student's answers, and the student's own cells where they were.
+
+    Returns:
+        the notebook, and notes on what was restored.
+
+    Raises:
+        Refused: none of the assignment's cells is there.
+
+    Cells are known by nbgrader's grade_id. Where that is gone (copied cells, tools that drop metadata), a code cell
+    that defines an exercise's function is its answer, and a text behind a question is the question's.
+    """
+    ours = {_id(cell): cell for cell in released.cells if _id(cell)}
+    defined = {_defines(c.source): i for i, c in ours.items() if c.cell_type == "code" and _is(c, "solution")}
+    texts = {cell.source.strip(): i for i, cell in ours.items() if not _is(cell, "solution")}
+    answers, own, behind, changed, sure = {}, {}, None, [], False
+    known = {_id(c) for c in submitted.cells if isinstance(c.get("source"), str)} & set(ours)
+    for cell in submitted.cells:
+        source = cell.get("source")
+        if not isinstance(source, str) or cell.get("cell_type") not in ("code", "markdown", "raw"):
+            continue
+        i = _id(cell) if _id(cell) in ours else texts.get(source.strip())
+        if i is None and cell.cell_type == "code":
+            lost = defined.get(_defines(source))
+            i = lost if lost not in known else None
+        sure = sure or (i is not None and (_is(ours[i], "solution") or _is(ours[i], "grade")))
+        if i is None and cell.cell_type == "markdown":
+            i = _next_answer(behind, released, known)
+        if i is None:
+            own.setdefault(behind, []).append((cell.cell_type, source))
+            continue
+        if i in answers:  # the second copy of a cell: the first counts
+            continue
+        answers[i], behind = source, i
+        if not _is(ours[i], "solution") and source.strip() != ours[i].source.strip():
+            changed.append(i)
+    if not sure:
+        raise Refused("the notebook holds no cell of this assignment; is it another one?")
+    cells = [_cell(*given) for given in own.get(None, [])]
+    for i, cell in ours.items():
+        cells.append(NotebookNode(cell))
+        if _is(cell, "solution") and i in answers:
+            cells[-1] = NotebookNode(cell | {"source": answers[i]})
+        cells += [_cell(*given) for given in own.get(i, [])]
+    notes = [f"restored, was edited: {', '.join(changed)}"] if changed else []
+    missing = [i for i in ours if i not in answers]
+    notes += [f"restored, was missing: {', '.join(missing)}"] if missing else []
+    notebook = NotebookNode(released | {"cells": cells})
+    for n, cell in enumerate(notebook.cells):
+        cell["id"] = f"cell-{n}"
+    return notebook, notes
+
+
+def check_archive(path: Path) -> None:
+    """Refuse an archive that is broken, or a bomb."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            size = sum(entry.file_size for entry in archive.infolist())
+            if size > LARGEST_ARCHIVE:
+                raise Refused(
+                    f"the archive would unpack to {size >> 20} MiB; at most {LARGEST_ARCHIVE >> 20} are taken"
+                )
+            broken = archive.testzip()
+    except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError) as error:
+        raise Refused(f"the archive cannot be read ({error})") from None
+    if broken:
+        raise Refused(f"the archive is damaged at {broken}")
+
+
+def _id(cell) -> str | None:
+    """nbgrader's name of a cell."""
+    metadata = cell.get("metadata")
+    nbgrader = metadata.get("nbgrader") if isinstance(metadata, dict) else None
+    name = nbgrader.get("grade_id") if isinstance(nbgrader, dict) else None
+    return name if isinstance(name, str) else None
+
+
+def _is(cell, kind: str) -> bool:
+    return bool(cell.metadata.get("nbgrader", {}).get(kind))
+
+
+def _defines(source: str) -> str | None:
+    """The function that a cell defines, if it defines one at its top level."""
+    found = re.search(r"^def (\w+)\(", source, re.M)
+    return found and found.group(1)
+
+
+def _next_answer(behind: str | None, released: NotebookNode, known: set) -> str | None:
+    """The text answer right behind this cell, unless the student's notebook has it under its name."""
+    ids = [_id(cell) for cell in released.cells]
+    following = released.cells[ids.index(behind) + 1 :][:1] if behind in ids else []
+    return next(
+        (_id(c) for c in following if c.cell_type == "markdown" and _is(c, "solution") and _id(c) not in known), None
+    )
+
+
+def _cell(cell_type: str, source: str) -> NotebookNode:
+    """A cell of the student's own."""
+    if cell_type == "code":
+        return nbformat.v4.new_code_cell(source)
+    return nbformat.v4.new_markdown_cell(source)

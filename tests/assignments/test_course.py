@@ -1,0 +1,277 @@
+import csv
+import json
+import subprocess
+import sys
+import zipfile
+
+import nbformat
+import pytest
+import students as s
+from harness import NAMES, Assignment, run
+
+from cofinal_lib.classroom.submissions import Refused, check_archive, read, restore
+
+nbgrader = pytest.importorskip("nbgrader", reason="nbgrader is not installed: pip install '.[classroom]'")
+
+
+@pytest.fixture(scope="module")
+def course(tmp_path_factory):
+    """A course with all assignments released."""
+    from cofinal_lib.classroom.course import release
+
+    course = s.new_course(tmp_path_factory.mktemp("course"), seconds=5)
+    assert release(course) == NAMES
+    return course
+
+
+@pytest.fixture
+def released(course):
+    def of(name):
+        return nbformat.read(course / "release" / name / f"{name}.ipynb", as_version=4)
+
+    return of
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_student_sees_no_solution_no_hidden_test_and_no_marking_guide(name, released):
+    source, assignment = "\n".join(cell.source for cell in released(name).cells), Assignment(name)
+    for secret in ("BEGIN SOLUTION", "HIDDEN TESTS", "Marking guide"):
+        assert secret not in source
+    assert source.count("raise NotImplementedError()") == len(assignment.exercises)
+    for exercise in assignment.exercises:
+        assert assignment.body(exercise, ()) not in source
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_student_version_works_without_nbgrader_and_its_first_cell_installs_the_library(
+    name, released, monkeypatch
+):
+    from IPython.core.inputtransformer2 import TransformerManager
+
+    monkeypatch.setitem(sys.modules, "nbgrader", None)
+    cells = [cell for cell in released(name).cells if cell.cell_type == "code"]
+    assert "%pip install" in cells[0].source and "cofinal-book @ git+https://" in cells[0].source
+    assert cells[0] is released(name).cells[0] or released(name).cells[0].source == cells[0].source
+    assignment, namespace, wrong = Assignment(name), {"__name__": "__main__"}, []
+    for cell in cells:
+        marks = cell.metadata.nbgrader
+        if marks.grade_id in assignment.exercises:
+            cell.source = assignment.solved(marks.grade_id, assignment.body(marks.grade_id, ()))
+        if marks.grade_id == "install" or marks.grade or marks.solution or cell is cells[1]:
+            error = run(TransformerManager().transform_cell(cell.source), namespace)
+            wrong += [(marks.grade_id, error)] if error else []
+    assert wrong == []
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_points_add_up_as_stated(name):
+    assignment = Assignment(name)
+    title = assignment.notebook.cells[0].source
+    stated = {row.split("|")[1].strip(): row.split("|")[2].strip(" *") for row in title.splitlines() if "|" in row}
+    stated = {what: int(points) for what, points in stated.items() if points.isdigit()}
+    assert sum(assignment.points.values()) == stated.pop("**total**") == sum(stated.values())
+    for what, points in stated.items():
+        function = what.split("`")[1] if "`" in what else "words"
+        assert sum(p for cell, p in assignment.points.items() if cell.split("-")[0] == function) == points
+    for words in ("**Learning goals**", "**Time**: ", " minutes"):
+        assert words in title
+    guides = [assignment.cells[cell].source for cell in assignment.points if cell.startswith("words")]
+    questions = "\n".join(cell.source for cell in assignment.notebook.cells if not cell.metadata.nbgrader.grade)
+    assert 1 <= len(guides) <= 2
+    for cell in (c for c in assignment.points if c.startswith("words")):
+        assert f"**Marking guide ({assignment.points[cell]} points)" in assignment.cells[cell].source
+        assert f"({assignment.points[cell]} points)" in questions
+
+
+def test_a_small_class_is_graded_in_one_go_and_the_same_again(course):
+    from cofinal_lib.classroom.course import grade
+
+    pen = s.Pen(course, "02-etf")
+    right, elsewhere = pen.right(), course.parents[1] / "outside.txt"
+    without = pen.everything() - pen.earns("simplex_etf")
+
+    def hostile(notebook):
+        source = s.WRITE.format(course=str(course), outside=str(elsewhere))
+        notebook.cells.insert(3, nbformat.v4.new_code_cell(source))
+        s.delete_tests(notebook)
+
+    submissions = [
+        s.Submission("ada", "02-etf", "ada/02-etf.ipynb", pen.write(right, s.other_version), pen.everything(), ""),
+        s.Submission("ben", "02-etf", "ben_1_02-etf.ipynb", pen.write({}), 0, ""),
+        s.Submission("cy", "02-etf", "cy/02-etf (1).ipynb", pen.write(right | {"simplex_etf": s.LOOP}), without, ""),
+        s.Submission("cy", "02-etf", "cy/02-etf.ipynb", pen.write({}), without, "an older copy"),
+        s.Submission("dan", "02-etf", "dan/02-etf.ipynb", pen.write(right, hostile), pen.everything(), ""),
+        s.Submission("eve", "02-etf", "eve/02-etf.ipynb", s.truncated(pen.write(right)), None, ""),
+    ]
+    s.hand_in(course, submissions)
+    lines = {line.student: line for line in grade(course, say=lambda line: None)}
+    assert set(lines) == {one.student for one in submissions}
+    for one in submissions:
+        line = lines[one.student]
+        assert (line.status, line.score) == (("refused", 0) if one.points is None else ("graded", one.points)), line
+    assert "took more than 5 seconds" in lines["cy"].note and "restored, was missing" in lines["dan"].note
+    assert "cut off" in lines["eve"].note and not elsewhere.exists()
+    table = list(csv.DictReader((course / "grades.csv").open()))
+    assert [(row["student"], float(row["score"])) for row in table] == [(s, lines[s].score) for s in sorted(lines)]
+    page = (course / "feedback" / "ben" / "02-etf" / "02-etf.html").read_text()
+    assert "Score: 0.0 / 20.0" in page and "NotImplementedError" in page
+    assert {line.student: line.score for line in grade(course, say=lambda line: None)} == {
+        student: line.score for student, line in lines.items()
+    }
+
+
+def test_a_submission_is_brought_back_into_shape(released):
+    original = released("02-etf")
+    for change in (s.delete_tests, s.rename_tests, s.edit_everything_read_only, s.lose_metadata, s.other_version):
+        changed = released("02-etf")
+        solution = next(c for c in changed.cells if c.source.startswith("def compact_etf"))
+        solution.source = "def compact_etf(K):\n    return 'mine'"
+        words = next(c for c in changed.cells if c.source == "YOUR ANSWER HERE")
+        words.source = "Because."
+        change(changed)
+        found, _ = restore(changed, original)
+        marked = [c for c in found.cells if c.metadata.get("nbgrader")]
+        assert [c.metadata for c in marked] == [c.metadata for c in original.cells], change
+        sources = [c.source for c in marked]
+        assert "def compact_etf(K):\n    return 'mine'" in sources and "Because." in sources, change
+        others = [c.source for c in original.cells if c.metadata.nbgrader.locked]
+        assert [c.source for c in marked if c.metadata.nbgrader.locked] == others, change
+
+
+def test_own_cells_stay_where_they_were_and_copies_do_not_count(released):
+    original, changed = released("02-etf"), released("02-etf")
+    changed.cells.insert(4, nbformat.v4.new_code_cell("helper = 1"))
+    changed.cells.append(changed.cells[5].copy())
+    found, notes = restore(changed, original)
+    assert [c.source for c in found.cells].index("helper = 1") == 4
+    assert len(found.cells) == len(original.cells) + 1 and notes == []
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (b"", "not JSON"),
+        (b"\xff\xfe{}", "not UTF-8"),
+        (b'{"cells": [', "not JSON, or was cut off"),
+        (b"[1, 2]", "not a notebook"),
+        (b'{"nbformat": 4}', "broken notebook"),
+        (b'{"nbformat": 4, "nbformat_minor": 5, "metadata": {}, "cells": 7}', "broken notebook"),
+        (b"[" * 100_000, "not JSON"),
+        (b" " * (21 << 20), "has 21 MiB"),
+    ],
+)
+def test_broken_files_are_refused_in_a_line(tmp_path, released, content, words):
+    path = tmp_path / "02-etf.ipynb"
+    path.write_bytes(content)
+    with pytest.raises(Refused, match=words) as refusal:
+        restore(read(path), released("02-etf"))
+    assert "\n" not in str(refusal.value)
+
+
+def test_nonsense_in_a_notebook_does_no_harm(tmp_path, released):
+    notebook = json.loads(nbformat.writes(released("02-etf")))
+    notebook["cells"] += [
+        {"cell_type": "code", "source": 7, "metadata": {}, "outputs": [], "execution_count": None},
+        {"cell_type": "poem", "source": "roses", "metadata": {"nbgrader": 3}},
+        {"cell_type": "markdown", "source": "x", "metadata": {"nbgrader": {"grade_id": ["list"]}}},
+    ]
+    path = tmp_path / "02-etf.ipynb"
+    path.write_text(json.dumps(notebook))
+    try:
+        found, _ = restore(read(path), released("02-etf"))
+    except Refused as error:
+        assert "broken notebook" in str(error)
+    else:
+        assert len(found.cells) >= len(released("02-etf").cells)
+
+
+def test_another_assignments_notebook_is_refused(released):
+    other = released("03-fusion")
+    with pytest.raises(Refused, match="no cell of this assignment"):
+        restore(other, released("02-etf"))
+
+
+def test_archives_that_are_broken_or_bombs_are_refused(tmp_path, monkeypatch):
+    path = tmp_path / "class.zip"
+    path.write_bytes(b"PK no zip")
+    with pytest.raises(Refused, match="cannot be read"):
+        check_archive(path)
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as file:
+        file.writestr("a", b"0" * 1000)
+    check_archive(path)
+    monkeypatch.setattr("cofinal_lib.classroom.submissions.LARGEST_ARCHIVE", 999)
+    with pytest.raises(Refused, match="would unpack to"):
+        check_archive(path)
+
+
+@pytest.mark.parametrize(
+    ("path", "owner"),
+    [
+        ("ada/01-grades.ipynb", ("ada", "01-grades", 0)),
+        ("ada/Copy of 01-grades.ipynb", ("ada", "01-grades", 0)),
+        ("ada/01-grades (2).ipynb", ("ada", "01-grades", 2)),
+        ("Ada Lovelace_77_assignsubmission_file/01-grades.ipynb", ("Ada Lovelace", "01-grades", 0)),
+        ("class/lovelaceada_77_4711_01-grades-1.ipynb", ("lovelaceada", "01-grades", 1)),
+        ("ada/../../*/01-grades.ipynb", ("-", "01-grades", 0)),
+        ("ada/homework.ipynb", None),
+        ("ada/._01-grades.ipynb", None),
+        ("ada/01-grades.py", None),
+    ],
+)
+def test_whose_a_download_is(path, owner):
+    from pathlib import Path
+
+    from cofinal_lib.classroom.course import owner_of
+
+    assert owner_of(Path(path)) == owner
+
+
+CONFINED = """
+import os, sys, tempfile
+from pathlib import Path
+from cofinal_lib.classroom.kernel import NotAllowed, confine, limit
+home, secret = Path(sys.argv[1]), Path(sys.argv[2])
+confine(home, secret)
+limit()
+(home / "mine.txt").write_text("fine")
+(home / "mine.txt").rename(home / "yours.txt")
+open(os.devnull, "w").close()
+{line}
+"""
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "open(secret / 'a.txt')",
+        "open(secret / 'b.txt', 'w')",
+        "open(home.parent / 'c.txt', 'a')",
+        "os.open(home.parent / 'd.txt', os.O_CREAT | os.O_WRONLY)",
+        "open(home / '..' / 'e.txt', 'x')",
+        "os.symlink(secret, home / 'link'); open(home / 'link' / 'a.txt')",
+        "os.remove(secret / 'a.txt')",
+        "os.rename(secret / 'a.txt', home / 'a.txt')",
+        "os.system('true')",
+        "__import__('subprocess').run(['true'])",
+        "os.fork()",
+        "__import__('socket').create_connection(('127.0.0.1', 9))",
+        "[bytearray(1 << 30) for _ in range(8)]",
+    ],
+)
+def test_a_confined_process_stays_in_its_folder(tmp_path, line):
+    home, secret = tmp_path / "home", tmp_path / "course"
+    home.mkdir(), secret.mkdir()
+    (secret / "a.txt").write_text("secret")
+    done = subprocess.run(
+        [sys.executable, "-c", CONFINED.format(line=line), home, secret], capture_output=True, text=True
+    )
+    assert done.stderr.strip().splitlines()[-1].split(":")[0].split(".")[-1] in ("NotAllowed", "MemoryError")
+    assert (secret / "a.txt").read_text() == "secret" and (home / "yours.txt").exists()
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["course", "home"]
+
+
+def test_the_command_says_what_is_missing(tmp_path):
+    ask = [sys.executable, "-m", "cofinal_lib.classroom"]
+    for arguments, words in (([], "usage"), (["grade", tmp_path], "is no course")):
+        done = subprocess.run([*ask, *arguments], capture_output=True, text=True)
+        assert done.returncode == 2 and words in done.stderr and done.stderr.count("\n") == 1
