@@ -311,6 +311,7 @@ def versions() -> dict[str, str]:
 SHOWING = (
     "figures", "paper/", "cli.py", "doctor.py", "collapse.py", "efficiency.py", "experiments.py", "records.py",
     "report.py", "reproduce.py", "results.py", "tables.py",
+    "errata.py", "side_by_side.py",
 )  # fmt: skip
 
 
