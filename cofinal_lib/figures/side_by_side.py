@@ -29,7 +29,7 @@ def equations_table() -> Styler:
     rows = []
     for r in facts("equations").itertuples():
         page, _, section = r.ours_shown.partition("#")
-        ours = f'<a href="{page}.html#{section}">{escape(r.ours_at)}</a>'
+        ours = f'<a href="{page}.html#{section}">{escape(r.ours_at).replace(", ", "<br>")}</a>'
         released = f"{escape(r.released)}<br>{_places(r.released_at)}"
         rows.append((anchor("side", r.section, r.equation), r.says, released, ours, r.consequence, r.known))
     columns = ["Eq.", "the text", "the released program", "ours", "what follows", "known by"]
