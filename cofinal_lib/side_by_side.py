@@ -171,12 +171,17 @@ def best_constant(targets: Tensor, steps: int = 200) -> Tensor:
     v = normalize(targets.median(0).values, dim=0).clone().requires_grad_()
     optimiser = torch.optim.Adam([v], lr=0.05)
     falling = torch.optim.lr_scheduler.LinearLR(optimiser, 1.0, 0.0, steps)
+    best, least = None, np.inf
     for _ in range(steps):
+        unit = normalize(v, dim=0)
+        cost = (targets - unit).abs().mean()
+        if cost.item() < least:
+            best, least = unit.detach(), cost.item()
         optimiser.zero_grad()
-        (targets - normalize(v, dim=0)).abs().mean().backward()
+        cost.backward()
         optimiser.step()
         falling.step()
-    return normalize(v.detach(), dim=0)
+    return best
 
 
 def logged_losses() -> np.ndarray:

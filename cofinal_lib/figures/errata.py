@@ -68,7 +68,21 @@ def readings_table(measures: pd.DataFrame) -> Styler:
 
 def _cell(estimate: tuple[float, float, float]) -> str:
     mean, low, high = estimate
+    if np.isnan(mean):
+        return tables.NOTHING
     return f"{mean:.3f}" if np.isnan(low) else f"{mean:.3f}\n{low:.2f} to {high:.2f}"
+
+
+def lead(measures: pd.DataFrame, name: str, measure: str = "soft") -> str:
+    """One row of `errata.against_ours` in words."""
+    mean, low, high = against_ours(measures, measure).set_index("reading").loc[name]
+    return f"{mean:+.3f} ({low:+.3f} to {high:+.3f})"
+
+
+def estimate(measures: pd.DataFrame, name: str, measure: str, form: str = "{:.0f}") -> str:
+    """A reading's mean of one measure with its interval over seeds, in words."""
+    values = measures.loc[measures["reading"] == name, measure]
+    return "{} ({} to {})".format(*(form.format(v) for v in mean_interval(values)))
 
 
 def counted(measures: pd.DataFrame, measure: str = "soft") -> dict[str, list[str]]:

@@ -73,7 +73,9 @@ def subgrades_figure(scores: pd.DataFrame, line: str) -> Figure:
         scores: target, score (points).
     """
     targets = list(scores["target"].unique())
-    fig, axes = plt.subplots(len(targets), 1, figsize=(8, 1.1 * len(targets) + 0.8), sharex=True, sharey=True)
+    size = (8, 1.1 * len(targets) + 0.8)
+    fig, axes = plt.subplots(len(targets), 1, figsize=size, sharex=True, sharey=True, squeeze=False)
+    axes = axes[:, 0]
     for ax, target in zip(axes, targets, strict=True):
         found = subgrades(scores.loc[scores["target"] == target, "score"].to_numpy())
         count, exact = (np.bincount(found[name], minlength=100) for name in ("fine", "exact_fine"))
