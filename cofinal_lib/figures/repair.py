@@ -36,7 +36,8 @@ def compared(readings: pd.DataFrame) -> pd.DataFrame:
 
 
 def arms_figure(arms: pd.DataFrame, line: str) -> Figure:
-    """Draw `compared`: a panel a target, a row an arm; filled the held-out, hollow the training routines."""
+    """Draw `compared`: a panel a target, a row an arm; filled the held-out, hollow the training routines; a cross
+    where folds are missing."""
     if arms.empty:
         return nothing(line)
     targets, names = list(arms["target"].unique()), list(dict.fromkeys(arms["arm"]))
@@ -46,8 +47,10 @@ def arms_figure(arms: pd.DataFrame, line: str) -> Figure:
         for y, arm in enumerate(names):
             if arm in part.index:
                 r = part.loc[arm]
-                ax.plot([r["low"], r["high"]], [y, y], color=BLUE, lw=1.5)
-                ax.plot(r["srcc"], y, "o", color=BLUE, ms=7)
+                complete = r["folds"] == arms["folds"].max()
+                if complete:
+                    ax.plot([r["low"], r["high"]], [y, y], color=BLUE, lw=1.5)
+                ax.plot(r["srcc"], y, "o" if complete else "x", color=BLUE, ms=7)
                 ax.plot(r["train"], y, "o", color=ORANGE, mfc="w", mew=1.5, ms=6)
         ax.axvline(part["ridge"].iloc[0], color=COLOURS["ridge"], lw=1.2, ls="--")
         ax.set(title=target, xlim=(None, 1.0), ylim=(len(names) - 0.5, -0.5))
@@ -89,17 +92,21 @@ def arms_table(arms: pd.DataFrame) -> Styler:
     rows = {}
     for r in arms.to_dict("records"):
         row = rows.setdefault(r["arm"], {})
-        row[r["target"], "held out"] = f"{r['srcc']:.3f}"
+        part = "" if r["folds"] == arms["folds"].max() else f" ({r['folds']} folds)"
+        row[r["target"], "held out"] = f"{r['srcc']:.3f}{part}"
         row[r["target"], "over the printed"] = NOTHING if r["arm"] == PRINTED else _gain(r)
     return styled(pd.DataFrame(rows).T.fillna(NOTHING), "arms", sources=True)
 
 
 def _gain(r: dict) -> str:
+    if np.isnan(r["gain_low"]):
+        return f"{r['gain']:+.3f}"
     return f"{r['gain']:+.3f} ({r['gain_low']:+.3f} to {r['gain_high']:+.3f})"
 
 
 def over_both(arms: pd.DataFrame) -> pd.Series:
-    """Fisher average over targets of the held-out SRCC, of arms that have run on all of them, best first."""
+    """Fisher average over targets of the held-out SRCC, of arms that have run on all folds of all of them, best first."""
+    arms = arms[arms["folds"] == arms["folds"].max()]
     wide = arms.pivot(index="arm", columns="target", values="srcc").dropna()
     return wide.apply(fisher_mean, axis=1).sort_values(ascending=False)
 
