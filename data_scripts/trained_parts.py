@@ -20,7 +20,7 @@ from cofinal_lib.cofinal import CoFInAl
 from cofinal_lib.collapse import within_class_collapse
 from cofinal_lib.data import load
 from cofinal_lib.results import whole_csv
-from cofinal_lib.runs import RunSpec, _commit, device_name, versions
+from cofinal_lib.runs import RunSpec, checkout, device_name, versions
 from cofinal_lib.train import fit
 
 
@@ -49,7 +49,7 @@ def main(target: str, seeds: int, out: Path) -> None:
     data, spec, rows = load(target), RunSpec(target), []
     build = partial(CoFInAl, spec.config(data))
     head = {"target": target, "source": data.source, "method": "cofinal", "epochs": spec.epochs}
-    tail = {"device": device_name("cpu"), "torch": versions()["torch"], "commit": _commit()}
+    tail = {"device": device_name("cpu"), "torch": versions()["torch"], "commit": checkout()}
     for seed in range(seeds):
         torch.manual_seed(seed)
         stages = {"untrained": build(torch.Generator().manual_seed(seed))}

@@ -20,12 +20,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from cofinal_lib import claims, results
+from cofinal_lib import claims
 from cofinal_lib.claims import runs, verdicts
 from cofinal_lib.claims.verdicts import CONTRADICTED, DIFFERS, HOLDS, NOISE, UNKNOWN, VERDICTS
 from cofinal_lib.errors import CofinalError
 from cofinal_lib.figures import ledger as draw
 from cofinal_lib.paper import printed, released
+from cofinal_lib.records import REFERENCE
 
 BOOK = Path(__file__).parents[1]
 ROWS = claims.claims()
@@ -34,10 +35,9 @@ TO_COME = {"13-side-by-side", "14-errata", "15-artefact", "16-how-sure"}
 
 
 @pytest.fixture
-def only_reference(tmp_path, monkeypatch):
+def only_reference(monkeypatch):
     """Runs of ours alone: a reader's own results/paper are out of sight."""
-    (tmp_path / "reference").symlink_to(results.RESULTS / "reference")
-    monkeypatch.setattr(runs, "ROOT", tmp_path)
+    monkeypatch.setattr(runs, "ROOT", REFERENCE)
 
 
 # --------------------------------------------------------------------------------------- the rows
