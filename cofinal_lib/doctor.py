@@ -11,6 +11,7 @@ from importlib.metadata import PackageNotFoundError, requires, version
 from pathlib import Path
 
 from packaging.requirements import Requirement
+from packaging.version import Version
 
 from cofinal_lib import __version__
 from cofinal_lib.data import registry
@@ -81,7 +82,7 @@ def clash(requirement: Requirement) -> str | None:
     if not requirement.specifier.contains(there, prereleases=True):
         return f"{name} {there} does not do, {requirement.specifier} is needed: run {wanted}"
     loaded = getattr(sys.modules.get(IMPORT_NAMES.get(name, name)), "__version__", there)
-    if loaded.split("+")[0] != there.split("+")[0]:
+    if Version(loaded).public != Version(there).public:
         return f"{name} {loaded} is loaded, but {there} is installed by now"
     return None
 

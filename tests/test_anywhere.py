@@ -3,6 +3,7 @@
 tests/anywhere/alone.py does for every chapter, on Colab's versions, what one chapter does here on those at hand.
 """
 
+import ast
 import importlib.util
 import json
 import os
@@ -11,6 +12,7 @@ import shutil
 import subprocess
 import sys
 import tomllib
+from importlib.metadata import packages_distributions
 from pathlib import Path
 
 import pytest
@@ -111,6 +113,35 @@ def test_the_lock_holds_what_pyproject_asks_for():
             assert version and wanted.specifier.contains(version), f"{wanted}: requirements.lock has {version}"
 
 
+def imported(path):
+    """The top-level names of what a module imports when it is imported, not later."""
+    for node in ast.parse(path.read_text()).body:
+        if isinstance(node, ast.Import):
+            yield from (alias.name.split(".")[0] for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            yield node.module.split(".")[0]
+
+
+def test_what_the_library_and_the_chapters_import_is_what_the_wheel_brings():
+    from packaging.requirements import Requirement
+    from packaging.utils import canonicalize_name
+
+    brought = PYPROJECT["project"]["dependencies"] + PYPROJECT["project"]["optional-dependencies"]["chapters"]
+    brought = {canonicalize_name(Requirement(line).name) for line in brought} | {"ipython"}  # a kernel is IPython
+    belongs, named = packages_distributions(), {}
+    for path in (ROOT / "cofinal_lib").rglob("*.py"):
+        if "classroom" not in path.parts:  # an extra of its own
+            named |= dict.fromkeys(imported(path), path.name)
+    for path in CHAPTERS:
+        cells = [cell for cell in json.loads(path.read_text())["cells"] if cell["cell_type"] == "code"]
+        code = "".join(line for cell in cells for line in (*cell["source"], "\n"))
+        named |= dict.fromkeys(re.findall(r"^(?:from|import) (\w+)", code, re.MULTILINE), path.name)
+    for name, where in named.items():
+        if name not in sys.stdlib_module_names and name != "cofinal_lib":
+            known = {canonicalize_name(distribution) for distribution in belongs.get(name, [name])}
+            assert known & brought, f"{where} imports {name}, which pyproject.toml's dependencies do not bring"
+
+
 # ------------------------------------------------------------------------------- the wheel, without its repository
 
 
@@ -192,6 +223,13 @@ def test_training_works_from_the_wheel_alone(installed):
 def test_a_reproduction_is_planned_from_the_wheel_alone(installed):
     said = cofinal(installed, "reproduce", "--profile", "tiny", "--dry-run")
     assert said.returncode == 0 and "runs to make" in said.stdout, said.stderr
+
+
+def test_claims_are_told_from_the_wheel_alone(installed):
+    if "claims" not in cofinal(installed, "--help").stdout:
+        pytest.skip("this library has no ledger of claims")
+    said = cofinal(installed, "claims")
+    assert said.returncode == 0 and said.stdout, said.stderr
 
 
 def test_our_results_come_with_the_wheel(installed):
