@@ -105,7 +105,7 @@ def _gain(r: dict) -> str:
 
 
 def over_both(arms: pd.DataFrame) -> pd.Series:
-    """Fisher average over targets of the held-out SRCC, of arms that have run on all folds of all of them, best first."""
+    """Fisher average over targets of the held-out SRCC, of arms whose folds have all run, best first."""
     arms = arms[arms["folds"] == arms["folds"].max()]
     wide = arms.pivot(index="arm", columns="target", values="srcc").dropna()
     return wide.apply(fisher_mean, axis=1).sort_values(ascending=False)
