@@ -12,9 +12,10 @@ from hypothesis import strategies as st
 from numpy.testing import assert_allclose
 
 from cofinal_lib import artefact, results
-from cofinal_lib.data import load, registry
+from cofinal_lib.data import load, registry, scores_at_hand
 from cofinal_lib.data.features import pad
 from cofinal_lib.errors import CofinalError
+from cofinal_lib.figures import artefact as draw
 from cofinal_lib.metrics import spearman_rows
 from cofinal_lib.rivals.cofinal_released import ReleasedCoFInAl
 from cofinal_lib.runs import RunSpec
@@ -88,8 +89,6 @@ def test_on_the_judges_scores_of_ball(mirror):
 
 
 def load_ball():
-    from cofinal_lib.data import scores_at_hand
-
     scores = scores_at_hand("rg")
     return scores[(scores["target"] == "ball") & (scores["split"] == "train")]["score"].to_numpy()
 
@@ -222,3 +221,29 @@ def test_kept_results_say_that_the_log_is_too_low_and_join_other_methods():
     assert joined.loc["test", "routines_low"] < end["test"].mean() < joined.loc["test", "routines_high"]
     own = spearman_rows(tested.query("seed == 0")["epoch_100"], tested.query("seed == 0")["score"])
     assert_allclose(kept.query("seed == 0 and epoch == 100 and measure == 'test'")["srcc"], own, atol=1e-5)
+
+
+def test_figures_show_what_they_are_given(tmp_path):
+    kept = results.read("artefact", "paper")
+    fig = draw.watched(kept, "a line")
+    assert [ax.get_title() for ax in fig.axes] == [f"seed {s}" for s in kept["seed"].unique()]
+    lines = {line.get_label(): line for line in fig.axes[0].lines}
+    logged = kept.query("seed == 0 and measure == 'logged'")
+    assert_allclose(lines["train, as logged"].get_ydata(), logged["srcc"])
+    assert "below test" in draw.watched_table(kept).to_html()
+    fig = draw.one_epoch(25 * SCORES, 25, "")
+    assert fig.axes[0].get_title().endswith("1.000")
+    shifted, true = fig.axes[1].collections[0].get_offsets().data.T[::-1]
+    assert (shifted >= true).all()
+    assert draw.noise_table(25 * SCORES, (0, 2), 25, draws=20).to_html().count("<tr>") == 4
+    fig = draw.distribution(artefact.simulate(SCORES, draws=50), {"mean": 0.0, "missing": np.nan}, "")
+    assert ["mean: 0 % of epochs lie below" in t.get_text() for t in fig.axes[0].get_legend().texts].count(True) == 1
+
+
+def test_figures_say_that_there_is_no_log(tmp_path, monkeypatch):
+    monkeypatch.setenv("COFINAL_MIRROR", str(tmp_path))
+    log = artefact.log_at_hand()
+    assert "no such runs" in draw.log_figure(log, "").axes[0].texts[0].get_text()
+    facts, curves = artefact.log_facts(log), {1: artefact.inversion(SCORES, draws=20)}
+    draw.inversion_figure(curves, facts, "").canvas.draw()
+    assert "no log" in draw.inversion_table(artefact.behind_the_log(facts, curves)).to_html()

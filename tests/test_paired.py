@@ -10,6 +10,8 @@ from scipy import stats
 
 from cofinal_lib import paired
 from cofinal_lib.errors import CofinalError
+from cofinal_lib.figures import RED
+from cofinal_lib.figures import how_sure as draw
 from cofinal_lib.metrics import bootstrap_interval, spearman, spearman_rows
 
 rhos = st.floats(-0.95, 0.95)
@@ -198,3 +200,45 @@ def test_an_epoch_that_is_better_gains_on_both_halves():
     found = paired.choose_on_half(np.array([scores + 3 * noise, scores + 0.3 * noise, scores + 3 * noise]), scores, 20)
     assert (found["epoch"] == 1).all()
     assert (found["other"] > 0.2).all()
+
+
+# --------------------------------------------------------------------------------------- drawn
+
+
+def test_pairs_that_differ_beyond_luck_are_red():
+    (scores,), (good,), (bad,) = drawn(0.9, 0.4, 0.4, 60, 1)
+    found = paired.compare(pd.DataFrame({"bad": bad, "good": good, "twin": good}), scores, draws=200)
+    ax = draw.pairs_figure(found, "").axes[0]
+    marks = [line for line in ax.lines if line.get_marker() == "o"]
+    assert [m.get_color() == RED for m in marks] == list(found["holm"] < 0.05)
+    assert [t.get_text() for t in ax.get_yticklabels()] == list(found["first"] + " – " + found["second"])
+    assert "good – bad" in draw.pairs_table(found).to_html()
+    assert "no such runs" in draw.pairs_figure(found.iloc[:0], "").axes[0].texts[0].get_text()
+
+
+def test_counts_are_of_differences_below_five_per_cent():
+    found = paired.printed_differences()
+    text = draw.counts_table(found).to_html()
+    part = found.query("table == 'Table 3'")
+    for column in ("p", "holm", "p_alike", "holm_alike"):
+        assert f">{(part[column] < 0.05).sum()}<" in text
+    assert draw.printed_table(part).to_html().count("w/o GPM") == 4
+
+
+def test_every_figure_draws():
+    best = paired.printed_differences().head(2)
+    points = pd.DataFrame([("cofinal", "fisv/tes", 200, 0.1)], columns=["method", "target", "epochs", "lead"])
+    halves = pd.DataFrame({"chosen": [0.1, 0.2], "other": [0.0, -0.1]})
+    figures = [
+        draw.width_figure((0.7, 0.8), "l"),
+        draw.best_of_figure({0.9: paired.best_of(5, 0.7, 0.9, 20, draws=5)}, points, "l"),
+        draw.halves_figure(halves, "l"),
+        draw.assumed_figure(best, 44, (0.8, 0.9), "l"),
+        draw.needed_figure({"a": (0.8, 0.7)}, (0.8, 0.9), "l"),
+    ]
+    for fig in figures:
+        fig.canvas.draw()
+    (line,) = figures[4].axes[0].lines[:1]
+    assert_allclose(line.get_ydata()[0], paired.routines_needed(0.8, 0.7, line.get_xdata()[0]))
+    found = {50: paired.coverage(0.8, 50, draws=10, resamples=20)}
+    assert "Bonett and Wright" in draw.coverage_table(found).to_html()

@@ -176,4 +176,6 @@ def inversion_table(found: pd.DataFrame) -> Styler:
         }
         for r in found.itertuples()
     }
-    return tables.styled(pd.DataFrame(rows).T if rows else pd.DataFrame({"": ["no log here"]}), "inversion")
+    return tables.styled(
+        pd.DataFrame(rows).T if rows else pd.DataFrame({"": ["no log here"]}), "inversion", narrow=True
+    )

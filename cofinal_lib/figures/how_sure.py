@@ -4,6 +4,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 from pandas.io.formats.style import Styler
 from scipy import stats
 
@@ -90,6 +91,7 @@ def halves_figure(found: pd.DataFrame, line: str) -> Figure:
         ax.axvline(0, color="0.3", lw=1)
         ax.axvline(found[name].mean(), color=RED, lw=2)
         ax.set(title=f"{title}\nmean {found[name].mean():+.3f}", xlabel="chosen epoch less the last", yticks=[])
+        ax.xaxis.set_major_locator(MaxNLocator(5))
     _small(*axes)
     return signed(fig, line)
 
