@@ -30,8 +30,6 @@ from cofinal_lib.records import REFERENCE
 
 BOOK = Path(__file__).parents[1]
 ROWS = claims.claims()
-# Chapters that rows link to and that are still to come.
-TO_COME = {"13-side-by-side", "14-errata", "15-artefact", "16-how-sure"}
 
 
 @pytest.fixture
@@ -56,8 +54,7 @@ def test_a_row_is_whole_and_its_check_takes_its_arguments(row):
     module, function = row["check"].split(".")
     check = getattr(import_module(f"cofinal_lib.claims.{module}"), function)
     inspect.signature(check).bind(row["printed"], **row.get("args", {}))
-    chapters = {path.stem for path in (BOOK / "book").glob("[0-9]*.ipynb")} | TO_COME
-    assert row["chapter"] in chapters
+    assert (BOOK / "book" / f"{row['chapter']}.ipynb").is_file()
 
 
 def test_numbers_in_the_rows_are_those_of_the_tables():

@@ -1,21 +1,19 @@
 """Checks against public files: judges' scores, the authors' training log, the number of clips of Fis-V's features."""
 
 import os
-import re
 from functools import cache, wraps
 
 import numpy as np
 import pandas as pd
 
+from cofinal_lib.artefact import LOG, read_log, simulate
 from cofinal_lib.claims.verdicts import ARTEFACT, CONTRADICTED, DIFFERS, HOLDS, Finding, agrees, cannot
 from cofinal_lib.data import at_hand, registry
 from cofinal_lib.data.readers import OFFICIAL, read_labels
 from cofinal_lib.errors import CofinalError
 from cofinal_lib.grading import GradeScale
-from cofinal_lib.metrics import fisher_mean, spearman, spearman_interval, spearman_rows
-from cofinal_lib.rivals.cofinal_released import LEVELS
+from cofinal_lib.metrics import fisher_mean, spearman, spearman_interval
 
-LOG = "cofinal/train_log-cofinal-Ball.txt"
 FROM_LOG = "the authors' log of Ball, 250 epochs, one seed, at the pinned commit"
 CAP = 25.0  # what the released code divides scores by
 
@@ -73,13 +71,8 @@ def _split(path) -> list[list[str]]:
 
 
 def _log() -> pd.DataFrame:
-    """The log's epochs: train, test (SRCC as logged)."""
-    return _have("log", _epochs, LOG)
-
-
-def _epochs(path) -> pd.DataFrame:
-    found = re.findall(r"^Epoch: (\d+).*?Train Coef: (\S+).*?Test Coef: (\S+)", path.read_text(), re.MULTILINE)
-    return pd.DataFrame(found, columns=["epoch", "train", "test"]).astype(float)
+    """The log's epochs, see `artefact.read_log`."""
+    return _have("log", read_log, LOG)
 
 
 # --------------------------------------------------------------------------------------- the data sets
@@ -328,14 +321,7 @@ def logged_training(printed: str, draws: int = 1000) -> Finding:
     """
     log = _log().iloc[-SETTLED:]
     scores = _of("rg/ball").query("split == 'train'")["score"].to_numpy() / CAP
-    rng = np.random.default_rng(0)
-    true = rng.permuted(np.tile(scores, (draws, 1)), axis=1)  # (draws, N), a shuffled epoch each
-    added = np.empty_like(true)
-    for start in range(0, len(scores), 32):
-        size = len(scores[start : start + 32])
-        row, column = rng.integers(0, size, (draws, 1)), rng.integers(0, LEVELS, (draws, 1))
-        added[:, start : start + size] = (row * LEVELS + column) / LEVELS**2
-    logged = spearman_rows(true + added, true)
+    logged = simulate(scores, draws=draws)["logged"]
     below = float((logged < log["test"].mean()).mean())
     jumps = [log[name].diff().std() for name in ("train", "test")]
     artefact = below > 0.05 and jumps[0] > 5 * jumps[1]

@@ -9,6 +9,7 @@ import torch
 from cofinal_lib import efficiency
 from cofinal_lib.claims.verdicts import CONTRADICTED, DIFFERS, HOLDS, Finding, agrees
 from cofinal_lib.cofinal import CoFInAl, CoFInAlConfig, count_parameters
+from cofinal_lib.errata import printed_subgrade
 from cofinal_lib.errors import CofinalError
 from cofinal_lib.etf import simplex_etf
 from cofinal_lib.grade_parsing import graph_regulariser
@@ -75,7 +76,7 @@ def top_score(printed: str, cap: float, grades: int) -> Finding:
 def subgrade(printed: str, cap: float, grades: int, subgrades: int, score: float) -> Finding:
     """The printed formula of the sub-grade, which lacks a factor S_C, on one score, against the nesting one."""
     scale = GradeScale(0, cap, grades, subgrades)
-    as_printed = int(np.floor((score - np.floor(score / scale.grade_length)) / scale.subgrade_length + 1e-9))
+    as_printed = int(printed_subgrade(score, scale.grade_length, scale.subgrade_length))
     nested = int(scale.decompose(score)[1])
     inside = 0 <= as_printed < subgrades
     why = (
