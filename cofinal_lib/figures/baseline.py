@@ -71,8 +71,9 @@ def arms_table(arms: pd.DataFrame) -> Styler:
     return tables.styled(pd.DataFrame(rows).T, "arms", sources=True, narrow=True)
 
 
-def _cell(mean: float, low: float, high: float, form: str = ".2f") -> str:
-    return f"{mean:.3f}" + ("" if np.isnan(low) else f"\n{low:{form}} to {high:{form}}")
+def _cell(mean: float, low: float, high: float, sign: str = "") -> str:
+    ends = f"{sign}.{3 if sign else 2}f"
+    return f"{mean:{sign}.3f}" + ("" if np.isnan(low) else f"\n{low:{ends}} to {high:{ends}}")
 
 
 def arms_figure(arms: pd.DataFrame, line: str) -> Figure:
@@ -201,7 +202,7 @@ def protocol_table(compared: pd.DataFrame, official: pd.DataFrame) -> Styler:
                 row["cross-validated"] = _cell(*r[["srcc", "low", "high"]])
                 row["folds"] = str(int(r["folds"]))
                 if arm != "ridge" and np.isfinite(r["p"]):
-                    row["less ridge"] = _cell(*r[["difference", "d_low", "d_high"]], form="+.3f")
+                    row["less ridge"] = _cell(*r[["difference", "d_low", "d_high"]], sign="+")
                     row["p"] = "< 0.001" if r["p"] < 0.001 else f"{r['p']:.3f}"
             else:
                 row["cross-validated"] = "not run"
