@@ -7,6 +7,7 @@ Folds are the same for every arm, so that arms can be compared fold by fold.
 """
 
 import sys
+from itertools import product
 
 import pandas as pd
 
@@ -28,16 +29,16 @@ OUT = results.RESULTS / "reference" / "paper" / "crossval.csv"
 
 
 def main(arms: list[str]) -> None:
-    """Run what is missing of some arms, and keep every fold as it ends."""
-    for target in ("fisv/pcs", "fisv/tes"):
-        data = load(target)
-        for arm in arms:
+    """Run what is missing of some arms, one repeat of all after the other, and keep every fold as it ends."""
+    data = {target: load(target) for target in ("fisv/tes", "fisv/pcs")}
+    for repeat in range(max(ARMS[arm][2] for arm in arms)):
+        for target, arm in product(data, arms):
             method, options, repeats, pool = ARMS[arm]
-            spec = RunSpec(target, method, options=options)
-            kept = _kept()
+            spec, kept = RunSpec(target, method, options=options), _kept()
             mine = kept[(kept["arm"] == arm) & (kept["target"] == target)]
             done = set(zip(mine["repeat"], mine["fold"], strict=True))
-            for row in cross_validate(spec, data.pooled(pool) if pool > 1 else data, 5, repeats, done):
+            routines = data[target].pooled(pool) if pool > 1 else data[target]
+            for row in cross_validate(spec, routines, 5, min(repeat + 1, repeats), done):
                 row = {"arm": arm, "pool": pool} | row
                 results.whole_csv(OUT, pd.concat([_kept(), pd.DataFrame([row])], ignore_index=True))
                 print(arm, target, row["repeat"], row["fold"], f"{row['srcc']:.3f}", row["seconds"], flush=True)

@@ -11,6 +11,7 @@ from sklearn.linear_model import LinearRegression
 from cofinal_lib import tables
 from cofinal_lib.figures import COLOURS, GREY, nothing, signed
 from cofinal_lib.figures.rivals import METHOD_COLOURS, METHOD_NAMES
+from cofinal_lib.metrics import fisher_mean
 from cofinal_lib.paper import printed
 
 REGRESSIONS = {"ridge": "ridge", "c3d-svr": "SVR", "kernel-ridge": "kernel ridge"}
@@ -56,7 +57,7 @@ def with_averages(arms: pd.DataFrame) -> pd.DataFrame:
         cells = part.rename(columns={"test": "srcc", "test_low": "low", "test_high": "high"})
         mean, low, high = tables.average(cells[["srcc", "low", "high"]], together=True)
         row = {"target": "average", "method": method, "n_segments": n_segments, "source": part["source"].iloc[0]}
-        rows.append(row | {"test": mean, "test_low": low, "test_high": high})
+        rows.append(row | {"cv": fisher_mean(part["cv"]), "test": mean, "test_low": low, "test_high": high})
     return pd.concat([arms, pd.DataFrame(rows)], ignore_index=True)
 
 
@@ -65,11 +66,14 @@ def arms_table(arms: pd.DataFrame) -> Styler:
     rows = {}
     for r in arms.itertuples():
         row = rows.setdefault((SUMMARIES[r.n_segments], REGRESSIONS[r.method]), {})
-        if r.target != "average":
-            row[r.target, "chosen"] = r.knobs.replace(" ", "\n")
-            row[r.target, "CV"] = f"{r.cv:.3f}\n{r.cv_low:.2f} to {r.cv_high:.2f}"
-        row[r.target, "test"] = f"{r.test:.3f}\n{r.test_low:.2f} to {r.test_high:.2f}"
+        row[r.target, "CV"] = _cell(r.cv, r.cv_low, r.cv_high)
+        row[r.target, "test"] = _cell(r.test, r.test_low, r.test_high)
     return tables.styled(pd.DataFrame(rows).T, "arms", sources=True, narrow=True)
+
+
+def _cell(mean: float, low: float, high: float, sign: str = "") -> str:
+    ends = f"{sign}.{3 if sign else 2}f"
+    return f"{mean:{sign}.3f}" + ("" if np.isnan(low) else f"\n{low:{ends}} to {high:{ends}}")
 
 
 def arms_figure(arms: pd.DataFrame, line: str) -> Figure:
@@ -86,9 +90,8 @@ def arms_figure(arms: pd.DataFrame, line: str) -> Figure:
             r, colour = part.loc[row], METHOD_COLOURS[row[1]]
             ax.hlines(y + 0.13, r["test_low"], r["test_high"], color=colour, lw=2)
             ax.plot(r["test"], y + 0.13, "o", color=colour, ms=7)
-            if np.isfinite(r["cv"]):
-                ax.hlines(y - 0.17, r["cv_low"], r["cv_high"], color=colour, lw=1)
-                ax.plot(r["cv"], y - 0.17, "o", color=colour, mfc="w", ms=6)
+            ax.hlines(y - 0.17, r["cv_low"], r["cv_high"], color=colour, lw=1)
+            ax.plot(r["cv"], y - 0.17, "o", color=colour, mfc="w", ms=6)
         for method, dash in (("GDLT", ":"), ("CoFInAl", "--")):
             cell = printed_average(method) if target == "average" else printed_cells()[target].loc[method]
             ax.axvline(cell, color=COLOURS["paper"], ls=dash, lw=1.3, label=f"{method}, printed")
@@ -193,13 +196,13 @@ def protocol_table(compared: pd.DataFrame, official: pd.DataFrame) -> Styler:
             row = dict.fromkeys(("official split", "cross-validated", "folds", "less ridge", "p"), tables.NOTHING)
             if (target, arm) in beside.index:
                 o = beside.loc[(target, arm)]
-                row["official split"] = f"{o['srcc']:.3f}\n{o['low']:.2f} to {o['high']:.2f}"
+                row["official split"] = _cell(*o[["srcc", "low", "high"]])
             if (target, arm) in found.index:
                 r = found.loc[(target, arm)]
-                row["cross-validated"] = f"{r['srcc']:.3f}\n{r['low']:.2f} to {r['high']:.2f}"
+                row["cross-validated"] = _cell(*r[["srcc", "low", "high"]])
                 row["folds"] = str(int(r["folds"]))
                 if arm != "ridge" and np.isfinite(r["p"]):
-                    row["less ridge"] = f"{r['difference']:+.3f}\n{r['d_low']:+.2f} to {r['d_high']:+.2f}"
+                    row["less ridge"] = _cell(*r[["difference", "d_low", "d_high"]], sign="+")
                     row["p"] = "< 0.001" if r["p"] < 0.001 else f"{r['p']:.3f}"
             else:
                 row["cross-validated"] = "not run"
