@@ -19,7 +19,6 @@ from cofinal_lib.metrics import spearman
 from cofinal_lib.runs import checkout, device_name
 from cofinal_lib.splits import coordinates, random_splits, ridge_over_splits
 
-
 OUT = results.RESULTS / "reference" / "paper" / "splits.csv"
 COLUMNS = ["split", "target", "srcc", "alpha", "method", "n_segments", "source", "device", "commit"]
 
