@@ -3,7 +3,8 @@
 from pathlib import Path
 
 import yaml
-from nbgrader.converters import Autograde, GenerateAssignment
+from nbgrader.converters import Autograde, GenerateAssignment, GenerateFeedback
+from nbgrader.preprocessors import ClearHiddenTests
 
 from cofinal_lib.classroom.course import Collector, ConfinedExecute, InstallCell
 
@@ -18,4 +19,7 @@ c.GenerateAssignment.preprocessors = [InstallCell, *GenerateAssignment.preproces
 c.Autograde.autograde_preprocessors = [ConfinedExecute, *Autograde.autograde_preprocessors.default()[1:]]
 c.ConfinedExecute.timeout = 60  # seconds for a cell; ours take a few
 c.ConfinedExecute.notebook_seconds = 300
+c.ConfinedExecute.startup_timeout = 300  # on a busy machine
+c.LimitOutput.max_lines = 100
+c.GenerateFeedback.preprocessors = [ClearHiddenTests, *GenerateFeedback.preprocessors.default()]
 c.ZipCollectApp.collector_plugin = Collector

@@ -52,7 +52,10 @@ print("{token}")
 
 @dataclass
 class Line:
-    """One submission in the report: status is "graded" or "refused"; points are 0 where refused."""
+    """One submission in the report.
+
+    status: "graded"; "refused", with no points; or "failed", which is not the student's doing: grade it again.
+    """
 
     student: str
     assignment: str
@@ -101,18 +104,22 @@ class ConfinedExecute(Execute):
 
     def preprocess(self, nb, resources, km=None):
         """Execute the notebook in place."""
-        self.ended, self.taken, self.deadline = "", 0, monotonic() + self.notebook_seconds
+        self.started, self.ended, self.taken, self.deadline = False, "", 0, monotonic()
         self.timeout_func = lambda cell: max(1, min(self.timeout, int(self.deadline - monotonic())))
         with tempfile.TemporaryDirectory(prefix="submission-", ignore_cleanup_errors=True) as folder:
             self.folder = folder
             try:
                 super().preprocess(nb, resources, km)
-            except RuntimeError as error:  # the kernel did not start, or could not be stopped
+            except RuntimeError as error:  # as jupyter's clients say it
+                if not self.started:
+                    raise  # no fault of the student's
                 self.ended = self.ended or f"the kernel failed ({error})"
         for cell in nb.cells:
             for output in cell.get("outputs", []) if is_grade(cell) else []:
                 if output.output_type == "stream":
                     output.name = "stdout"  # nbgrader takes any line on stderr for a mistake; a warning is none
+                elif output.output_type == "error":
+                    output.traceback = _own_frames(output, cell.execution_count)
             if self.ended and cell.cell_type == "code" and cell.source.strip() and cell.get("execution_count") is None:
                 _fail(cell, "NotRun", self.ended)
         return nb, resources
@@ -125,6 +132,7 @@ class ConfinedExecute(Execute):
         fixed = {"OMP_NUM_THREADS": "1", "PYTHONHASHSEED": "0", "PYTHONWARNINGS": "ignore"}
         course = {"COFINAL_COURSE": str(Path.cwd())}  # nbgrader works in the course's folder
         with super().setup_kernel(cwd=self.folder, env=own | kept | fixed | course, **kwargs):
+            self.started, self.deadline = True, monotonic() + self.notebook_seconds
             yield
 
     def preprocess_cell(self, cell, resources, index):
@@ -255,7 +263,7 @@ def _grade_one(api, course: Path, folder: Path, name: str, notebook, notes: list
         shutil.copy(folder / "timestamp.txt", checked)
     result = api.autograde(name, student)
     if not result["success"]:
-        return Line(student, name, "refused", 0.0, _max_score(api, name), 0.0, f"nbgrader: {_reason(result)}")
+        return Line(student, name, "failed", 0.0, _max_score(api, name), 0.0, _reason(result))
     notes = notes + _events(nbformat.read(course / "autograded" / student / name / f"{name}.ipynb", 4))
     feedback = api.generate_feedback(name, student)
     if not feedback["success"]:
@@ -327,6 +335,15 @@ def _events(notebook) -> list[str]:
     return [f"{name}: {value}" if value else name for name, value in first.items()]
 
 
+def _own_frames(error, test: int | None) -> list[str]:
+    """A traceback for the student: their own frames and the message; not the test's source, which may be hidden."""
+    kept = []
+    for frame in error.traceback[:-1]:
+        cell = re.match(r"Cell In\[(\d+)\], line", re.sub(r"\x1b\[[0-9;]*m", "", frame))
+        kept += [frame] if cell and int(cell.group(1)) != test else []
+    return [*kept, f"{error.ename}: {error.evalue}"]
+
+
 def _fail(cell, name: str, reason: str) -> None:
     cell.outputs = [
         *cell.get("outputs", []),
@@ -344,4 +361,4 @@ def _reason(result: dict) -> str:
 def _shown(line: Line) -> str:
     points = f"{line.score:g} of {line.max_score:g}" + (f", {line.to_mark:g} to mark" if line.to_mark else "")
     note = f" ({line.note})" if line.note else ""
-    return f"{line.assignment} {line.student}: {points if line.status == 'graded' else 'refused'}{note}"
+    return f"{line.assignment} {line.student}: {points if line.status == 'graded' else line.status}{note}"

@@ -70,7 +70,7 @@ def the_class(course: Path, outside: Path) -> list[s.Submission]:
 def main(folder: Path) -> int:
     """Grade twice; returns how many scores are off."""
     warnings.simplefilter("ignore")
-    course, outside = s.new_course(folder, seconds=15), folder / "outside.txt"
+    course, outside = s.new_course(folder, seconds=30), folder / "outside.txt"
     release(course)
     submissions = the_class(course, outside)
     s.hand_in(course, submissions)
