@@ -1,4 +1,4 @@
-"""Train chapter 14's readings at the paper's length: results/reference/readings.csv, a row a reading and seed.
+"""Train chapter 14's readings at the paper's length: results/reference/errata.csv, a row a reading and seed.
 
     python data_scripts/readings_of_errata.py
 
@@ -25,7 +25,7 @@ def main() -> None:
         print(name, frames[-1][["soft", "hard", "subgrade"]].mean().round(3).to_dict(), flush=True)
     known = {"target": TARGET, "source": data.source, "epochs": EPOCHS}
     known |= {"device": device_name("cpu"), "torch": torch.__version__}
-    results.whole_csv(results.RESULTS / "reference" / "readings.csv", pd.concat(frames).assign(**known))
+    results.whole_csv(results.RESULTS / "reference" / "errata.csv", pd.concat(frames).assign(**known))
 
 
 if __name__ == "__main__":
