@@ -1,0 +1,57 @@
+"""Chapter 18's words and tables against numbers that can be checked by hand."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from cofinal_lib import results
+from cofinal_lib.figures import repair as draw
+
+ROUTINES = {"printed": 0.5, "better": 0.6, "worse": 0.3, "half": 0.9}
+
+
+@pytest.fixture
+def readings():
+    rows = [
+        ("fisv/tes", "as printed" if arm == "printed" else arm, fold, mean + 0.01 * fold, 0.9, 0.55, 5, 1.0)
+        for arm, mean in ROUTINES.items()
+        for fold in range(2 if arm == "half" else 5)
+    ]
+    return pd.DataFrame(rows, columns=["target", "arm", "fold", "soft", "train", "ridge", "folds", "seconds"])
+
+
+def test_gains_are_paired_by_fold(readings):
+    arms = draw.compared(readings).set_index("arm")
+    assert arms.loc["better", "gain"] == pytest.approx(0.1) and arms.loc["better", "srcc"] == pytest.approx(0.62)
+    assert arms.loc["better", "gain_low"] == pytest.approx(0.1) == pytest.approx(arms.loc["better", "gain_high"])
+    assert arms.loc["half", "folds"] == 2 and arms.loc["as printed", "gain"] == 0
+
+
+def test_an_arm_with_folds_missing_is_not_chosen_and_the_words_say_who_is(readings):
+    arms = draw.compared(readings)
+    assert list(draw.over_both(arms).index) == ["better", "as printed", "worse"]
+    words = draw.readings_in_words(arms).data
+    assert "*better* is first (0.620" in words and "2 of 3 (0.520)" in words
+    assert "beyond luck of the folds: *better*" in words.replace(", *half*", "") and "worse: *worse*" in words
+
+
+def test_the_record_in_words_tells_the_chosen_from_the_highest():
+    record = pd.DataFrame(
+        {
+            "target": ["fisv/tes", "fisv/tes", "fisv/pcs", "fisv/pcs"],
+            "candidate": ["a", "b", "a", "b"],
+            "cv": [0.5, 0.6, 0.7, 0.6],
+            "test": [0.8, 0.6, 0.7, 0.9],
+            "low": 0.4,
+            "high": 0.95,
+            "chosen": [False, True, True, False],
+        }
+    )
+    words = draw.record_in_words(record, {"fisv/tes": 0.7, "fisv/pcs": 0.8}).data
+    assert f"**{np.tanh((np.arctanh(0.6) + np.arctanh(0.7)) / 2):.3f}**, below" in words
+    assert f"average {np.tanh((np.arctanh(0.8) + np.arctanh(0.9)) / 2):.3f}" in words and "no record" in words
+
+
+def test_kept_results_choose_the_reading_that_the_library_calls_repaired():
+    best = draw.over_both(draw.compared(results.read("readings", "paper"))).index[0]
+    assert best == "standardised, segment averages"
