@@ -215,7 +215,7 @@ def record_in_words(record: pd.DataFrame, printed: dict[str, float]) -> Markdown
     names, values = " and ".join(f"*{c}*" for c in highest["candidate"]), ", ".join(f"{v:.3f}" for v in highest["test"])
     said.append(
         f"- With hindsight, the highest on the test routines are {names} ({values}; average "
-        f"{fisher_mean(highest['test']):.3f}). Nobody could have chosen them without the test scores, so this is no record."
+        f"{fisher_mean(highest['test']):.3f}). Choosing them takes the test scores, so this is no record."
     )
     return Markdown("\n".join(said))
 
