@@ -311,7 +311,7 @@ def versions() -> dict[str, str]:
 SHOWING = (
     "artefact.py", "claims/", "classroom", "cli.py", "collapse.py", "crossval.py", "doctor.py", "efficiency.py",
     "errata.py", "experiments.py", "figures", "honest_record.py", "paired.py", "paper/", "records.py", "report.py",
-    "reproduce.py", "results.py", "splits.py", "tables.py",
+    "reproduce.py", "results.py", "side_by_side.py", "splits.py", "tables.py",
 )  # fmt: skip
 
 

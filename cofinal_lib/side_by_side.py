@@ -4,7 +4,6 @@ Released: github.com/ZhouKanglei/CoFInAl_AQA at fe1f4c1. Files and lines of it s
 paper/settings.csv; what is measured here is measured on our copy, `rivals.cofinal_released`, or on public labels.
 """
 
-import re
 from importlib.resources import files
 
 import numpy as np
@@ -13,6 +12,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import normalize
 
+from cofinal_lib.artefact import LOG, read_log
 from cofinal_lib.cofinal import count_parameters
 from cofinal_lib.data import scores_at_hand
 from cofinal_lib.data.registry import COFINAL, fetch
@@ -187,7 +187,6 @@ def best_constant(targets: Tensor, steps: int = 200) -> Tensor:
 def logged_losses() -> np.ndarray:
     """The whole training loss, epoch by epoch, of the log published for Ball, (E,); empty where it is not at hand."""
     try:
-        text = fetch("cofinal/train_log-cofinal-Ball.txt").read_text()
+        return read_log(fetch(LOG))["loss"].to_numpy()
     except CofinalError:
         return np.array([])
-    return np.array([float(loss) for loss in re.findall(r"^Epoch: \d+\s+Loss: (\S+)", text, re.MULTILINE)])

@@ -10,7 +10,7 @@ import torch
 
 from cofinal_lib import errata, results
 from cofinal_lib.data import load
-from cofinal_lib.runs import RunSpec, device_name
+from cofinal_lib.runs import RunSpec, checkout, device_name
 
 TARGET, SEEDS, EPOCHS = "uiprmd/deep-squat", range(10), 200
 
@@ -24,7 +24,7 @@ def main() -> None:
         frames.append(errata.train(name, data, config, SEEDS, EPOCHS)[0])
         print(name, frames[-1][["soft", "hard", "subgrade"]].mean().round(3).to_dict(), flush=True)
     known = {"target": TARGET, "source": data.source, "epochs": EPOCHS}
-    known |= {"device": device_name("cpu"), "torch": torch.__version__}
+    known |= {"device": device_name("cpu"), "torch": torch.__version__, "commit": checkout()}
     results.whole_csv(results.RESULTS / "reference" / "errata.csv", pd.concat(frames).assign(**known))
 
 
