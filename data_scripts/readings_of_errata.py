@@ -25,7 +25,7 @@ def main() -> None:
         print(name, frames[-1][["soft", "hard", "subgrade"]].mean().round(3).to_dict(), flush=True)
     known = {"target": TARGET, "source": data.source, "epochs": EPOCHS}
     known |= {"device": device_name("cpu"), "torch": torch.__version__, "commit": checkout()}
-    results.whole_csv(results.RESULTS / "reference" / "errata.csv", pd.concat(frames).assign(**known))
+    results.whole_csv(results.REFERENCE / "errata.csv", pd.concat(frames).assign(**known))
 
 
 if __name__ == "__main__":
