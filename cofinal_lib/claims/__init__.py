@@ -10,8 +10,9 @@ import yaml
 
 from cofinal_lib.claims.verdicts import VERDICTS, Finding
 from cofinal_lib.errors import CofinalError
+from cofinal_lib.records import REFERENCE
 
-KEPT = Path(__file__).resolve().parents[2] / "results" / "reference" / "claims.csv"
+KEPT = REFERENCE / "claims.csv"
 # What is written down of a claim, and what its check finds.
 WRITTEN = ("id", "where", "claim", "printed", "takes", "needs", "check", "chapter")
 COLUMNS = [*WRITTEN[:4], *Finding._fields[:1], *Finding._fields[2:5], "why", "missing", "source", *WRITTEN[4:]]
