@@ -3,7 +3,6 @@
 import difflib
 import json
 from importlib import import_module, resources
-from pathlib import Path
 
 import pandas as pd
 import yaml
