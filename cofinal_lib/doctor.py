@@ -17,7 +17,7 @@ from cofinal_lib import __version__
 from cofinal_lib.data import registry
 from cofinal_lib.errors import CofinalError
 
-IMPORT_NAMES = {"scikit-learn": "sklearn", "myst-nb": "myst_nb"}
+IMPORT_NAMES = {"scikit-learn": "sklearn", "pyyaml": "yaml", "myst-nb": "myst_nb"}
 BOOK_PACKAGES = ("jupyter-book", "papermill", "snakemake")
 ENOUGH_GIB = 5
 
