@@ -6,7 +6,7 @@ import yaml
 from nbgrader.converters import Autograde, GenerateAssignment, GenerateFeedback
 from nbgrader.preprocessors import ClearHiddenTests
 
-from cofinal_lib.classroom.course import Collector, ConfinedExecute, InstallCell
+from cofinal_lib.classroom.course import ConfinedExecute, InstallCell
 
 c = get_config()  # noqa: F821
 
@@ -22,4 +22,3 @@ c.ConfinedExecute.notebook_seconds = 300
 c.ConfinedExecute.startup_timeout = 300  # on a busy machine
 c.LimitOutput.max_lines = 100
 c.GenerateFeedback.preprocessors = [ClearHiddenTests, *GenerateFeedback.preprocessors.default()]
-c.ZipCollectApp.collector_plugin = Collector

@@ -5,12 +5,10 @@ nbgrader does the work; this adds what it leaves open: submissions that are brok
 
 import csv
 import re
-import shutil
-import subprocess
 import sys
 import tempfile
 import uuid
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from os import environ, pathsep
 from pathlib import Path
@@ -20,14 +18,14 @@ import nbformat
 from jupyter_client.manager import AsyncKernelManager
 from nbclient.exceptions import CellTimeoutError, DeadKernelError
 from nbformat.v4 import new_code_cell, new_output
+from nbgrader.api import MissingEntry
 from nbgrader.apps import NbGraderAPI
-from nbgrader.plugins import FileNameCollectorPlugin
 from nbgrader.preprocessors import Execute, NbGraderPreprocessor
 from nbgrader.utils import is_grade
 from traitlets import Integer, Unicode
 from traitlets.config import PyFileConfigLoader
 
-from cofinal_lib.classroom.submissions import Refused, check_archive, read, restore
+from cofinal_lib.classroom.submissions import Refused, collect, read, restore
 from cofinal_lib.errors import CofinalError
 
 INSTALL = """\
@@ -114,14 +112,14 @@ class ConfinedExecute(Execute):
                 if not self.started:
                     raise  # no fault of the student's
                 self.ended = self.ended or f"the kernel failed ({error})"
-        for cell in nb.cells:
-            for output in cell.get("outputs", []) if is_grade(cell) else []:
+        for cell in (cell for cell in nb.cells if cell.cell_type == "code"):
+            for output in cell.outputs if is_grade(cell) else []:
                 if output.output_type == "stream":
                     output.name = "stdout"  # nbgrader takes any line on stderr for a mistake; a warning is none
                 elif output.output_type == "error":
                     output.traceback = _own_frames(output, cell.execution_count)
-            if self.ended and cell.cell_type == "code" and cell.source.strip() and cell.get("execution_count") is None:
-                _fail(cell, "NotRun", self.ended)
+            if self.ended and cell.source.strip() and cell.execution_count is None and not cell.outputs:
+                _fail(cell, self.ended)
         return nb, resources
 
     @contextmanager
@@ -146,7 +144,7 @@ class ConfinedExecute(Execute):
         if not self.ended:
             self._try(lambda: super(ConfinedExecute, self).preprocess_cell(cell, resources, index))
         if self.ended:
-            _fail(cell, "NotRun", self.ended)
+            _fail(cell, self.ended)
         elif monotonic() > self.deadline:
             self.ended = f"the notebook took more than {self.notebook_seconds} seconds"
         elif any(output.get("ename") == "CellTimeoutError" for output in cell.outputs):
@@ -163,7 +161,7 @@ class ConfinedExecute(Execute):
 
     def _freshen(self, index):
         """Bring the tests back as they are on disk; end the notebook where that fails."""
-        token, cell = uuid.uuid4().hex, None
+        token = uuid.uuid4().hex
         cell = new_code_cell(FRESH.format(token=token))
         self._try(lambda: self.execute_cell(cell, index, store_history=False))
         if not self.ended and token not in "".join(output.get("text", "") for output in cell.outputs):
@@ -176,40 +174,6 @@ class ConfinedExecute(Execute):
             self.ended = "the kernel died here or in the cell above (out of memory or time, or the notebook ended it)"
         except CellTimeoutError:
             self.ended = "the kernel no longer answers"
-
-
-class Collector(FileNameCollectorPlugin):
-    """Tells from a downloaded file's place and name whose it is, and which of several copies is the last."""
-
-    def collect(self, submitted_file):
-        """The student and the notebook, or None for a file that is not collected."""
-        found = collected(Path(submitted_file).parents[_depth(submitted_file)])
-        owner = found.get(Path(submitted_file))
-        return owner and {"student_id": owner[0], "file_id": owner[1]}
-
-
-def owner_of(path: Path) -> tuple[str, str, int] | None:
-    """Student, notebook and number of the copy, of "jane/01-grades (1).ipynb" or "jane_77_Copy of 01-grades.ipynb".
-
-    The student is what stands before the first underscore of the file's name, or else of its folder's.
-    """
-    found = re.fullmatch(
-        r"(?:(?P<student>[^_]+)_)?(?:.*[_ ])??(?P<notebook>\d\d-[a-z]+)\D*?(?P<copy>\d*)\D*", path.stem
-    )
-    if path.suffix != ".ipynb" or path.name.startswith(".") or not found:
-        return None
-    student = re.sub(r"[^\w.@ -]", "-", (found["student"] or path.parent.name.split("_")[0]).strip())
-    return (student, found["notebook"], int(found["copy"] or 0)) if student.strip(".") else None
-
-
-def collected(extracted: Path) -> dict[Path, tuple[str, str]]:
-    """The files below a folder that count: of each student's copies of a notebook the last one."""
-    last = {}
-    for path in sorted(extracted.rglob("*")):
-        if path.is_file() and (owner := owner_of(path)):
-            *whose, copy = owner
-            last.setdefault(tuple(whose), []).append((copy, path))
-    return {max(copies)[1]: whose for whose, copies in last.items()}
 
 
 def release(course: Path) -> list[str]:
@@ -230,20 +194,20 @@ def grade(course: Path, say=print) -> list[Line]:
     api, lines = _nbgrader(course), []
     api.coursedir.submitted_directory = "checked"
     for name in sorted(path.name for path in (course / "release").iterdir()):
-        refused = _collect(course, name)
+        refused = collect(course / "downloaded" / name, name, course / "submitted")
         released, submissions = nbformat.read(course / "release" / name / f"{name}.ipynb", 4), {}
         for folder in sorted((course / "submitted").glob(f"*/{name}")):
-            try:
-                # All are read before any of them runs.
-                submissions[folder] = restore(read(folder / f"{name}.ipynb"), released)
-            except Refused as error:
-                refused[folder.parent.name] = str(error)
+            student = folder.parent.name
+            if student not in refused:
+                try:  # all are read before any of them runs
+                    submissions[student] = restore(read(folder / f"{name}.ipynb"), released)
+                except Refused as error:
+                    refused[student] = str(error)
         for student, reason in refused.items():
-            shutil.rmtree(course / "autograded" / student / name, ignore_errors=True)
-            lines.append(Line(student, name, "refused", 0.0, _max_score(api, name), 0.0, reason))
+            lines.append(_no_score(api, student, name, "refused", reason))
             say(_shown(lines[-1]))
-        for folder, (notebook, notes) in submissions.items():
-            lines.append(_grade_one(api, course, folder, name, notebook, notes))
+        for student, (notebook, notes) in submissions.items():
+            lines.append(_grade_one(api, course, student, name, notebook, notes))
             say(_shown(lines[-1]))
     lines.sort(key=lambda line: (line.assignment, line.student))
     with open(course / "grades.csv", "w", newline="", encoding="utf-8") as file:
@@ -253,17 +217,13 @@ def grade(course: Path, say=print) -> list[Line]:
     return lines
 
 
-def _grade_one(api, course: Path, folder: Path, name: str, notebook, notes: list[str]) -> Line:
-    student = folder.parent.name
+def _grade_one(api, course: Path, student: str, name: str, notebook, notes: list[str]) -> Line:
     checked = course / "checked" / student / name
-    shutil.rmtree(checked, ignore_errors=True)
-    checked.mkdir(parents=True)
+    checked.mkdir(parents=True, exist_ok=True)
     nbformat.write(notebook, checked / f"{name}.ipynb")
-    if (folder / "timestamp.txt").is_file():
-        shutil.copy(folder / "timestamp.txt", checked)
     result = api.autograde(name, student)
     if not result["success"]:
-        return Line(student, name, "failed", 0.0, _max_score(api, name), 0.0, _reason(result))
+        return _no_score(api, student, name, "failed", _reason(result))
     notes = notes + _events(nbformat.read(course / "autograded" / student / name / f"{name}.ipynb", 4))
     feedback = api.generate_feedback(name, student)
     if not feedback["success"]:
@@ -273,42 +233,6 @@ def _grade_one(api, course: Path, folder: Path, name: str, notebook, notes: list
         waiting = [g for n in submission.notebooks for g in n.grades if g.needs_manual_grade]
         to_mark = sum(g.max_score for g in waiting)
         return Line(student, name, "graded", submission.score, submission.max_score, to_mark, "; ".join(notes))
-
-
-def _collect(course: Path, name: str) -> dict[str, str]:
-    """Unpack downloaded/<name>/archive into submitted/; returns what was refused, and why."""
-    archive, refused = course / "downloaded" / name / "archive", {}
-    if not archive.is_dir() or not any(archive.iterdir()):
-        return refused
-    for path in sorted(archive.rglob("*.zip")):
-        try:
-            check_archive(path)
-        except Refused as error:
-            refused[path.name] = str(error)
-            aside = course / "downloaded" / name / "refused"
-            aside.mkdir(exist_ok=True)
-            path.replace(aside / path.name)
-    done = subprocess.run(
-        [sys.executable, "-m", "nbgrader", "zip_collect", name, "--force", "--log-level=WARN"],
-        cwd=course,
-        capture_output=True,
-        text=True,
-    )
-    if done.returncode:
-        raise CofinalError(f"{name}: nbgrader zip_collect failed: {done.stderr.strip().splitlines()[-1]}")
-    extracted = course / "downloaded" / name / "extracted"
-    counted = collected(extracted)
-    for path in sorted(p for p in extracted.rglob("*") if p.is_file() and "__MACOSX" not in p.parts):
-        if path in counted and counted[path][1] != name:
-            refused[counted[path][0]] = f"{path.name} is not a notebook of {name}"
-        elif path not in counted and owner_of(path) is None:
-            refused[str(path.relative_to(extracted))] = "the file's name does not say whose notebook it is"
-    return refused
-
-
-def _depth(path) -> int:
-    """How many folders up the folder "extracted" is."""
-    return Path(path).parts[::-1].index("extracted") - 1
 
 
 def _nbgrader(course: Path) -> NbGraderAPI:
@@ -322,9 +246,12 @@ def _nbgrader(course: Path) -> NbGraderAPI:
     return api
 
 
-def _max_score(api, name: str) -> float:
+def _no_score(api, student: str, name: str, status: str, note: str) -> Line:
+    """A line without points; what an earlier submission earned is forgotten."""
     with api.gradebook as gradebook:
-        return gradebook.find_assignment(name).max_score
+        with suppress(MissingEntry):
+            gradebook.remove_submission(name, student)
+        return Line(student, name, status, 0.0, gradebook.find_assignment(name).max_score, 0.0, note)
 
 
 def _events(notebook) -> list[str]:
@@ -344,11 +271,9 @@ def _own_frames(error, test: int | None) -> list[str]:
     return [*kept, f"{error.ename}: {error.evalue}"]
 
 
-def _fail(cell, name: str, reason: str) -> None:
-    cell.outputs = [
-        *cell.get("outputs", []),
-        new_output("error", ename=name, evalue=reason, traceback=[f"{name}: {reason}"]),
-    ]
+def _fail(cell, reason: str) -> None:
+    """Give a cell that did not run an error, for nbgrader gives full points where it sees none."""
+    cell.outputs.append(new_output("error", ename="NotRun", evalue=reason, traceback=[f"NotRun: {reason}"]))
 
 
 def _reason(result: dict) -> str:

@@ -4,17 +4,73 @@ import json
 import re
 import warnings
 import zipfile
+import zlib
 from pathlib import Path
 
 import nbformat
 from nbformat import NotebookNode
 
 LARGEST = 20 << 20  # bytes of a notebook
-LARGEST_ARCHIVE = 2 << 30  # bytes of all that an archive unpacks to
 
 
 class Refused(Exception):
     """A submission that cannot be graded: says why in one line."""
+
+
+def collect(downloads: Path, name: str, submitted: Path) -> dict[str, str]:
+    """Put the notebooks of an assignment, from zips and loose files, into <submitted>/<student>/<name>/<name>.ipynb.
+
+    Of several copies that a student downloaded the last one counts. Returns what was refused, and why, by student or,
+    where it is nobody's, by file.
+    """
+    refused, last = {}, {}
+
+    def take(path: Path, size: int, content) -> None:
+        owner = owner_of(path)
+        if owner is None:
+            if path.suffix in (".ipynb", ".zip", ".gz", ".7z", ".rar") and not path.name.startswith("."):
+                refused[str(path)] = "the notebook itself is needed, and a name that says whose it is"
+            return
+        student, notebook, copy = owner
+        if notebook != name:
+            refused[student] = f"{path.name} is not a notebook of {name}"
+        elif size > LARGEST:
+            refused[student] = f"the file has {size >> 20} MiB; a notebook has at most {LARGEST >> 20}"
+        elif copy >= last.get(student, (-1,))[0]:
+            last[student] = (copy, content())
+
+    for path in sorted(downloads.rglob("*")):
+        if path.suffix == ".zip":
+            try:
+                with zipfile.ZipFile(path) as archive:
+                    for entry in archive.infolist():
+                        inside = Path(entry.filename)
+                        if not entry.is_dir() and "__MACOSX" not in inside.parts:
+                            take(inside, entry.file_size, lambda a=archive, e=entry: a.open(e).read(LARGEST))
+            except (zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError, EOFError) as error:
+                refused[path.name] = f"the archive cannot be read to its end ({error})"
+        elif path.is_file():
+            take(path.relative_to(downloads), path.stat().st_size, path.read_bytes)
+    for student, (_, content) in last.items():
+        home = submitted / student / name
+        home.mkdir(parents=True, exist_ok=True)
+        (home / f"{name}.ipynb").write_bytes(content)
+        refused.pop(student, None)
+    return refused
+
+
+def owner_of(path: Path) -> tuple[str, str, int] | None:
+    """Student, notebook and number of the copy, of "jane/01-grades (1).ipynb" or "jane_77_Copy of 01-grades.ipynb".
+
+    The student is what stands before the first underscore of the file's name, or else of its folder's.
+    """
+    found = re.fullmatch(
+        r"(?:(?P<student>[^_]+)_)?(?:.*[_ ])??(?P<notebook>\d\d-[a-z]+)\D*?(?P<copy>\d*)\D*", path.stem
+    )
+    if path.suffix != ".ipynb" or path.name.startswith(".") or not found:
+        return None
+    student = re.sub(r"[^\w.@ -]", "-", (found["student"] or path.parent.name.split("_")[0]).strip())
+    return (student, found["notebook"], int(found["copy"] or 0)) if student.strip(".") else None
 
 
 def read(path: Path) -> NotebookNode:
@@ -96,22 +152,6 @@ def restore(submitted: NotebookNode, released: NotebookNode) -> tuple[NotebookNo
     for n, cell in enumerate(notebook.cells):
         cell["id"] = f"cell-{n}"
     return notebook, notes
-
-
-def check_archive(path: Path) -> None:
-    """Refuse an archive that is broken, or a bomb."""
-    try:
-        with zipfile.ZipFile(path) as archive:
-            size = sum(entry.file_size for entry in archive.infolist())
-            if size > LARGEST_ARCHIVE:
-                raise Refused(
-                    f"the archive would unpack to {size >> 20} MiB; at most {LARGEST_ARCHIVE >> 20} are taken"
-                )
-            broken = archive.testzip()
-    except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError) as error:
-        raise Refused(f"the archive cannot be read ({error})") from None
-    if broken:
-        raise Refused(f"the archive is damaged at {broken}")
 
 
 def _id(cell) -> str | None:

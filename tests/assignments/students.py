@@ -112,9 +112,9 @@ class Pen:
 def hand_in(course: Path, submissions: list[Submission]) -> None:
     """Put them into one zip for each assignment, as they come from a learning platform."""
     for name in {s.assignment for s in submissions}:
-        archive = course / "downloaded" / name / "archive"
-        archive.mkdir(parents=True, exist_ok=True)
-        with zipfile.ZipFile(archive / "class.zip", "w") as file:
+        folder = course / "downloaded" / name
+        folder.mkdir(parents=True, exist_ok=True)
+        with zipfile.ZipFile(folder / "class.zip", "w") as file:
             for s in submissions:
                 if s.assignment == name:
                     file.writestr(s.file, s.content)

@@ -3,15 +3,16 @@ import json
 import subprocess
 import sys
 import zipfile
+from pathlib import Path
 
 import nbformat
 import pytest
 import students as s
 from harness import NAMES, Assignment, run
 
-from cofinal_lib.classroom.submissions import Refused, check_archive, read, restore
+from cofinal_lib.classroom.submissions import Refused, collect, owner_of, read, restore
 
-nbgrader = pytest.importorskip("nbgrader", reason="nbgrader is not installed: pip install '.[classroom]'")
+pytest.importorskip("nbgrader.apps", reason="nbgrader is not installed: pip install '.[classroom]'")
 
 
 @pytest.fixture(scope="module")
@@ -85,6 +86,8 @@ def test_points_add_up_as_stated(name):
 
 @pytest.mark.filterwarnings("ignore:Object of type")  # SQLAlchemy's, within nbgrader
 def test_a_small_class_is_graded_in_one_go_and_the_same_again(course):
+    from nbgrader.api import Gradebook
+
     from cofinal_lib.classroom.course import grade
 
     pen = s.Pen(course, "02-etf")
@@ -117,9 +120,14 @@ def test_a_small_class_is_graded_in_one_go_and_the_same_again(course):
     page = (course / "feedback" / "ben" / "02-etf" / "02-etf.html").read_text()
     assert "Score: 0.0 / 20.0" in page and "NotImplementedError" in page
     assert "HIDDEN TESTS" not in page and "three columns that are all" not in page  # nor in a traceback
-    assert {line.student: line.score for line in grade(course, say=lambda line: None)} == {
-        student: line.score for student, line in lines.items()
-    }
+    submissions[4].content = s.truncated(submissions[4].content)  # dan hands in again, and his file breaks
+    s.hand_in(course, submissions)
+    again = {line.student: line for line in grade(course, say=lambda line: None)}
+    dan, was = again.pop("dan"), lines.pop("dan")
+    assert (dan.status, dan.score, was.status) == ("refused", 0, "graded")
+    assert {name: line.score for name, line in again.items()} == {name: line.score for name, line in lines.items()}
+    with Gradebook(f"sqlite:///{course}/gradebook.db") as gradebook:
+        assert {one.student.id for one in gradebook.assignment_submissions("02-etf")} == {"ada", "ben", "cy"}
 
 
 def test_a_submission_is_brought_back_into_shape(released):
@@ -193,17 +201,29 @@ def test_another_assignments_notebook_is_refused(released):
         restore(other, released("02-etf"))
 
 
-def test_archives_that_are_broken_or_bombs_are_refused(tmp_path, monkeypatch):
-    path = tmp_path / "class.zip"
-    path.write_bytes(b"PK no zip")
-    with pytest.raises(Refused, match="cannot be read"):
-        check_archive(path)
-    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as file:
-        file.writestr("a", b"0" * 1000)
-    check_archive(path)
-    monkeypatch.setattr("cofinal_lib.classroom.submissions.LARGEST_ARCHIVE", 999)
-    with pytest.raises(Refused, match="would unpack to"):
-        check_archive(path)
+def test_downloads_are_collected_whatever_else_is_in_them(tmp_path):
+    downloads, submitted = tmp_path / "downloaded", tmp_path / "submitted"
+    (downloads / "late").mkdir(parents=True)
+    with zipfile.ZipFile(downloads / "class.zip", "w", zipfile.ZIP_DEFLATED) as file:
+        file.writestr("ada/01-grades.ipynb", "first")
+        file.writestr("ada/01-grades (2).ipynb", "third")
+        file.writestr("ada/01-grades (1).ipynb", "second")
+        file.writestr("../../ben_../01-grades.ipynb", "outside?")
+        file.writestr("cy/02-etf.ipynb", "another")
+        file.writestr("dan/homework.zip", "an archive")
+        file.writestr("eve/01-grades.ipynb", b"0" * (21 << 20))
+        file.writestr("fay/photo.jpg", "a photo")
+        file.writestr("__MACOSX/ada/._01-grades.ipynb", "")
+        file.writestr("01-grades.ipynb", "whose?")
+    (downloads / "late" / "gil_01-grades.ipynb").write_text("loose")
+    (downloads / "broken.zip").write_bytes(b"PK no zip")
+    refused = collect(downloads, "01-grades", submitted)
+    found = {str(path.relative_to(submitted)): path.read_text() for path in submitted.rglob("*.ipynb")}
+    homes = {"ada": "third", "ben": "outside?", "gil": "loose"}
+    assert found == {f"{student}/01-grades/01-grades.ipynb": text for student, text in homes.items()}
+    assert set(refused) == {"cy", "dan/homework.zip", "eve", "01-grades.ipynb", "broken.zip"}
+    assert "not a notebook of 01-grades" in refused["cy"] and "21 MiB" in refused["eve"]
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["downloaded", "submitted"]
 
 
 @pytest.mark.parametrize(
@@ -221,10 +241,6 @@ def test_archives_that_are_broken_or_bombs_are_refused(tmp_path, monkeypatch):
     ],
 )
 def test_whose_a_download_is(path, owner):
-    from pathlib import Path
-
-    from cofinal_lib.classroom.course import owner_of
-
     assert owner_of(Path(path)) == owner
 
 
