@@ -95,7 +95,8 @@ def compare(folds: pd.DataFrame, reference: str) -> pd.DataFrame:
 
     Returns:
         target, source, arm, folds (how many), srcc, low, high (mean over folds; 95 %, `corrected_interval`); difference
-        to the reference with its d_low, d_high and p, over d_folds shared folds (NaN where fewer than two).
+        to the reference with its d_low, d_high and p, over d_folds shared folds. Fewer folds than a whole repeat have
+        no interval (NaN): two or three say next to nothing.
     """
     wide = folds.pivot(index=["repeat", "fold"], columns=["target", "arm"], values="srcc")
     targets = list(folds["target"].unique())
@@ -103,12 +104,16 @@ def compare(folds: pd.DataFrame, reference: str) -> pd.DataFrame:
         if len(targets) > 1 and all((target, arm) in wide for target in targets):
             whole = wide[[(target, arm) for target in targets]].dropna()
             wide["average", arm] = whole.apply(fisher_mean, axis=1)
-    sizes, rows = folds[["n_train", "n_test"]].median(), []
+    (n_train, n_test), rows = folds[["n_train", "n_test"]].median(), []
+    whole = round(1 + n_train / n_test)
+
+    def estimate(values):
+        return corrected_interval(values, n_train, n_test) if len(values) >= whole else (values.mean(), *[np.nan] * 3)
+
     for target, arm in wide:
         own = wide[target, arm].dropna()
-        row = (target, folds["source"].iloc[0], arm, len(own), *corrected_interval(own, *sizes)[:3])
-        shared = own - wide[target, reference] if (target, reference) in wide else own.iloc[:0]
-        shared = shared.dropna()
-        rows.append((*row, *(corrected_interval(shared, *sizes) if len(shared) > 1 else [np.nan] * 4), len(shared)))
+        shared = (own - wide.get((target, reference), np.nan)).dropna()
+        row = target, folds["source"].iloc[0], arm, len(own), *estimate(own)[:3], *estimate(shared), len(shared)
+        rows.append(row)
     names = ["target", "source", "arm", "folds", "srcc", "low", "high", "difference", "d_low", "d_high", "p", "d_folds"]
     return pd.DataFrame(rows, columns=names)

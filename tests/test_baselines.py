@@ -157,7 +157,7 @@ def test_split_facts_by_hand():
     row = facts.loc["fisv/tes"]
     assert (row["splits"], row["leads"], row["official"]) == (100, 10, 0.65)
     assert row["percentile"] == (ridge < 0.65).sum() and row["sd"] == pytest.approx(np.std(ridge, ddof=1))
-    assert row["lead"] == pytest.approx(0.02) and row["lead_sd"] == pytest.approx(0, abs=1e-9)
+    assert row["lead"] == pytest.approx(0.02) and row["ahead"] == 10 and row["lead_sd"] == pytest.approx(0, abs=1e-9)
     alone = draw.split_facts(frame[frame["method"] == "ridge"])
     assert (alone["leads"] == 0).all() and alone["lead"].isna().all()
     for shown in (frame, frame[frame["method"] == "ridge"]):

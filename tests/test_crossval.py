@@ -100,6 +100,9 @@ def test_arms_are_compared_on_the_folds_that_both_have():
     assert found.loc[("average", "ridge"), "srcc"] == pytest.approx(np.mean(first + second))
     partial_run = compare(folds[(folds["arm"] == "ridge") | (folds["target"] == "fisv/tes")], "ridge")
     assert ("average", "cofinal") not in set(zip(partial_run["target"], partial_run["arm"], strict=True))
+    few = compare(folds[(folds["arm"] == "ridge") | (folds["fold"] < 3)], "ridge").set_index(["target", "arm"])
+    few = few.loc[("fisv/tes", "cofinal")]
+    assert few["difference"] == pytest.approx(-0.08) and few[["low", "d_low", "p"]].isna().all(), "no whole repeat"
     alone = compare(folds[folds["arm"] == "cofinal"], "ridge")
     assert alone["difference"].isna().all() and (alone["d_folds"] == 0).all()
 
