@@ -43,6 +43,7 @@ def readings_figure(measures: pd.DataFrame, line: str) -> Figure:
         ax.axvline(0, color="0.6", lw=0.8)
         ax.set_title(words, fontsize=10)
         ax.set_xlabel("test SRCC less ours", fontsize=9)
+        ax.locator_params(axis="x", nbins=4)
         ax.tick_params(labelsize=9)
     axes[0].set_yticks(range(len(names)), [label(name) for name in names])
     axes[0].set_ylim(len(names) - 0.5, -0.5)
