@@ -44,7 +44,7 @@ def shaped(value, shape: tuple, what: str, axes: str = "") -> np.ndarray:
     numbers = array(value, what)
     if numbers.shape != shape:
         wanted = f"{axes} = {shape}" if axes else f"{shape}"
-        raise Wrong(f"{what} has the shape {numbers.shape}; {wanted} was asked for")
+        raise Wrong(f"{what}: the shape is {numbers.shape}, {wanted} was asked for")
     return numbers
 
 
@@ -52,7 +52,7 @@ def finite(value, what: str, hint: str = "") -> np.ndarray:
     """Numbers without NaN and infinity."""
     numbers = array(value, what)
     if not np.isfinite(numbers).all():
-        raise Wrong(f"{what} is not finite{_at(~np.isfinite(numbers))}. {hint}".strip())
+        raise Wrong(f"{what}: not finite{_at(~np.isfinite(numbers))}. {hint}".strip())
     return numbers
 
 
@@ -60,10 +60,10 @@ def whole(value, low: int, high: int, what: str) -> np.ndarray:
     """Whole numbers from low to high."""
     numbers = finite(value, what)
     if (numbers != np.round(numbers)).any():
-        raise Wrong(f"{what} should be whole numbers; that{_at(numbers != np.round(numbers))} is not")
+        raise Wrong(f"{what}: whole numbers were asked for; this is none{_at(numbers != np.round(numbers))}")
     outside = (numbers < low) | (numbers > high)
     if outside.any():
-        raise Wrong(f"{what} leaves the range from {low} to {high}{_at(outside)}")
+        raise Wrong(f"{what}: outside the range from {low} to {high}{_at(outside)}")
     return numbers
 
 
@@ -73,7 +73,7 @@ def same(found, expected, what: str, hint: str = "", tolerance: float = 1e-4) ->
     numbers = shaped(found, expected.shape, what)
     wrong = ~np.isclose(numbers, expected, rtol=tolerance, atol=tolerance, equal_nan=True)
     if wrong.any():
-        raise Wrong(f"{what} is not right{_at(wrong)}. {hint}".strip())
+        raise Wrong(f"{what}: not right{_at(wrong)}. {hint}".strip())
 
 
 def holds(condition, message: str) -> None:

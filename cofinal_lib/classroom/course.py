@@ -12,6 +12,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from os import environ, pathsep
 from pathlib import Path
+from textwrap import fill
 from time import monotonic
 
 import nbformat
@@ -268,7 +269,7 @@ def _own_frames(error, test: int | None) -> list[str]:
     for frame in error.traceback[:-1]:
         cell = re.match(r"Cell In\[(\d+)\], line", re.sub(r"\x1b\[[0-9;]*m", "", frame))
         kept += [frame] if cell and int(cell.group(1)) != test else []
-    return [*kept, f"{error.ename}: {error.evalue}"]
+    return [*kept, fill(f"{error.ename}: {error.evalue}", 100)]
 
 
 def _fail(cell, reason: str) -> None:

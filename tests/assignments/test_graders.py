@@ -80,7 +80,7 @@ def test_arguments_must_stay_as_they_were():
 
 
 def test_a_wrong_shape_and_a_wrong_type_are_named():
-    with pytest.raises(checks.Wrong, match=r"the mask has the shape \(2,\); \(B, C\) = \(1, 2\) was asked for"):
+    with pytest.raises(checks.Wrong, match=r"the mask: the shape is \(2,\), \(B, C\) = \(1, 2\) was asked for"):
         checks.shaped([1, 0], (1, 2), "the mask", "(B, C)")
     with pytest.raises(checks.Wrong, match="NoneType. Does the function return something"):
         checks.array(None, "the score")
