@@ -2,7 +2,7 @@
 
     python data_scripts/splits.py [SPLITS] [KERNEL_SPLITS]
 
-Defaults: 1000, 100. Each split has 400 training and 100 test routines, as the official one, which is row "official".
+Defaults: 1000, 50. Each split has 400 training and 100 test routines, as the official one, which is row "official".
 Ridge regression on five segment means sees them all, kernel ridge (`baselines.KernelRidge`, whose choice of two knobs
 takes longer) the first of them. Both choose their knobs inside the training routines of each split. Kill it and start
 it again: what the file holds already is not run again.
@@ -23,7 +23,7 @@ OUT = results.RESULTS / "reference" / "paper" / "splits.csv"
 COLUMNS = ["split", "target", "srcc", "alpha", "method", "n_segments", "source", "device", "commit"]
 
 
-def main(draws: int = 1000, kernel_draws: int = 100) -> None:
+def main(draws: int = 1000, kernel_draws: int = 50) -> None:
     """Add what the file lacks; splits, and so rows, are the same on every machine up to rounding."""
     found = results.read_csv(OUT) if OUT.is_file() else pd.DataFrame(columns=COLUMNS)
     data = load("fisv/tes")

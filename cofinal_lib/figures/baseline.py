@@ -168,7 +168,7 @@ def splits_figure(splits: pd.DataFrame, line: str) -> Figure:
         ax.xaxis.label.set_size(10)
         ax.yaxis.label.set_size(10)
     axes[0, 0].legend(fontsize=8, frameon=False, loc="upper left")
-    axes[1, 0].legend(fontsize=8, frameon=False, loc="upper right")
+    axes[1, 0].legend(fontsize=8, frameon=False, loc="upper left")
     return signed(fig, line)
 
 
