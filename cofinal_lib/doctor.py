@@ -101,14 +101,7 @@ def _packages() -> Iterator[tuple[str, str, str]]:
         yield "WARN", "packages", "cofinal-book is not installed, only on the path; pip install -e . checks versions"
     for requirement in needed:
         name = requirement.name
-        wrong = clash(requirement)
-        if not wrong:
-            try:
-                importlib.import_module(IMPORT_NAMES.get(name, name))
-            except Exception as error:  # a broken binary fails in its own way
-                first = (str(error).strip() or type(error).__name__).splitlines()[0]
-                wrong = f"{name} cannot be imported ({first}): run pip install --force-reinstall {name}"
-        if wrong:
+        if wrong := clash(requirement) or _broken(name):
             yield "FAIL", name, wrong
         else:
             fit.append(f"{name} {version(name)}")
@@ -127,6 +120,19 @@ def _packages() -> Iterator[tuple[str, str, str]]:
         yield "WARN", "book", f"no {', '.join(absent)}; only building the book and reproducing need them: {fix}"
 
 
+def _broken(name: str) -> str | None:
+    """A package that is there and cannot be imported: a clause that says why, and what to do."""
+    try:
+        importlib.import_module(IMPORT_NAMES.get(name, name))
+    except Exception as error:  # a broken binary fails in its own way
+        return f"{name} cannot be imported ({_first_line(error)}): run pip install --force-reinstall {name}"
+    return None
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).strip() or type(error).__name__).splitlines()[0]
+
+
 def _device() -> Iterator[tuple[str, str, str]]:
     try:
         import torch
@@ -136,8 +142,8 @@ def _device() -> Iterator[tuple[str, str, str]]:
             yield "OK", "device", f"{torch.cuda.get_device_name()}, {gib:.0f} GiB"
             return
     except Exception as error:  # a broken binary fails in its own way
-        first = (str(error).strip() or type(error).__name__).splitlines()[0]
-        yield "FAIL", "device", f"torch does not work here ({first}); install it as pytorch.org says for this machine"
+        fix = "install it as pytorch.org says for this machine"
+        yield "FAIL", "device", f"torch does not work here ({_first_line(error)}); {fix}"
         return
     cpu = f"CPU, {torch.get_num_threads()} threads"
     if shutil.which("nvidia-smi"):

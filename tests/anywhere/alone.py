@@ -36,6 +36,7 @@ def run(*command, **how) -> str:
 
 def wheel(out: Path) -> Path:
     """Build our wheel into a folder."""
+    shutil.rmtree(out, ignore_errors=True)
     run(sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", out, cwd=ROOT)
     return next(Path(out).glob("*.whl"))
 
