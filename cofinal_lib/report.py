@@ -93,7 +93,7 @@ def _papermill(notebook: Path, output: Path, parameters: dict, home: str) -> str
                 parameters=parameters,
                 kernel_name="python3",
                 progress_bar=False,
-                extra_arguments=["--log-level=ERROR"],  # the kernel's own warnings would reach the terminal
+                extra_arguments=["--log-level=CRITICAL"],  # the kernel's own warnings would reach the terminal
             )
         except papermill.PapermillExecutionError as error:
             complaint = f"cell {error.exec_count}: {error.ename}: {error.evalue}"
