@@ -194,7 +194,7 @@ def grade(course: Path, say=print) -> list[Line]:
     """
     api, lines = _nbgrader(course), []
     api.coursedir.submitted_directory = "checked"
-    for name in sorted(path.name for path in (course / "release").iterdir()):
+    for name in sorted(path.name for path in (course / "release").iterdir() if path.is_dir()):
         refused = collect(course / "downloaded" / name, name, course / "submitted")
         released, submissions = nbformat.read(course / "release" / name / f"{name}.ipynb", 4), {}
         for folder in sorted((course / "submitted").glob(f"*/{name}")):
