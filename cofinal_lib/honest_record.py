@@ -16,7 +16,7 @@ from sklearn.metrics.pairwise import euclidean_distances
 from sklearn.model_selection import GridSearchCV, KFold
 from sklearn.preprocessing import StandardScaler
 
-from cofinal_lib.baselines import ALPHAS
+from cofinal_lib import baselines
 from cofinal_lib.data.features import FeatureSet
 from cofinal_lib.metrics import bootstrap_interval, spearman
 from cofinal_lib.temporal_fusion import segment_means
@@ -77,14 +77,18 @@ def regressions(data: FeatureSet) -> dict[str, Candidate]:
     Distances count in units of all training routines' deviations, in every fold: features of a held-out routine have
     a share in them, its scores never.
     """
-    is_train, mean_clip = data.is_train.numpy(), data.mean_clip()
-    five = squared_distances([_segments(data, 5)], is_train)
+    is_train, mean_clip, means = data.is_train.numpy(), data.mean_clip(), _segments(data, 5).astype(float)
+    five = squared_distances([means], is_train)
     many = squared_distances(list(summaries(data).values()), is_train)
 
     def ridge(scores, other, rows):
-        return RidgeCV(ALPHAS).fit(mean_clip[rows], scores[rows]).predict(mean_clip)
+        return RidgeCV(baselines.ALPHAS).fit(mean_clip[rows], scores[rows]).predict(mean_clip)
 
     def segments(scores, other, rows):
+        estimator = baselines.KernelRidge(baselines.KernelRidgeConfig()).estimator(*means[rows].shape)
+        return estimator.fit(means[rows], scores[rows]).predict(means)
+
+    def by_rank(scores, other, rows):
         return kernel_ridge(five, scores, rows)
 
     def scales(scores, other, rows):
@@ -98,8 +102,9 @@ def regressions(data: FeatureSet) -> dict[str, Candidate]:
     return {
         "ridge, mean clip": ridge,
         "kernel ridge, five segments": segments,
+        "the same, knobs by SRCC": by_rank,
         "kernel ridge, several scales": scales,
-        "the same, of both scores": both_scores,
+        "several scales, both scores": both_scores,
     }
 
 

@@ -77,7 +77,7 @@ def test_the_other_score_helps_where_it_holds_what_is_missing(twin):
     noisy = good + rng.normal(0, 3 * good.std(), len(good))
     candidates = h.regressions(easy)
     alone, both = (
-        candidates[name](noisy, good, rows) for name in ("kernel ridge, several scales", "the same, of both scores")
+        candidates[name](noisy, good, rows) for name in ("kernel ridge, several scales", "several scales, both scores")
     )
     assert spearman(both[test], good[test]) > spearman(alone[test], good[test]) + 0.01
 
