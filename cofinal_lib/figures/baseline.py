@@ -23,7 +23,7 @@ ARMS = {
     "svr": ("c3d-svr", "", "SVR, mean clip"),
     "gdlt": ("gdlt", "pooled", "GDLT, clips by fours"),
     "cofinal": ("cofinal", "", METHOD_NAMES["cofinal"]),
-    "without-tfm": ("cofinal", "without=TFM", "CoFInAl, printed, w/o TFM"),
+    "repaired": ("cofinal-repaired", "pooled", f"{METHOD_NAMES['cofinal-repaired']}, clips by fours"),
 }
 
 
@@ -175,11 +175,10 @@ def splits_figure(splits: pd.DataFrame, line: str) -> Figure:
 # --------------------------------------------------------------------------------------- the protocol
 
 
-def official_cells(table1: pd.DataFrame, table3: pd.DataFrame) -> pd.DataFrame:
+def official_cells(table1: pd.DataFrame) -> pd.DataFrame:
     """Official-split runs that an arm repeats: target, arm, srcc, low, high (over test routines); last epoch, soft."""
-    rows = []
+    rows, runs = [], tables.last_epoch(table1)
     for arm, (method, options, _) in ARMS.items():
-        runs = tables.last_epoch(table3 if options.startswith("without") else table1)
         same = runs["options"].fillna("") == options
         for r in runs[same & (runs["source"] == "official") & (runs["method"] == method)].itertuples():
             rows.append((r.target, arm, r.srcc, r.routines_low, r.routines_high))
