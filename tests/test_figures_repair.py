@@ -13,11 +13,21 @@ ROUTINES = {"printed": 0.5, "better": 0.6, "worse": 0.3, "half": 0.9}
 @pytest.fixture
 def readings():
     rows = [
-        ("fisv/tes", "as printed" if arm == "printed" else arm, fold, mean + 0.01 * fold, 0.9, 0.55, 5, 1.0)
+        (
+            "fisv/tes",
+            "as printed" if arm == "printed" else arm,
+            fold,
+            mean + 0.01 * fold,
+            mean - 0.08,
+            0.9,
+            0.55,
+            5,
+            1.0,
+        )
         for arm, mean in ROUTINES.items()
         for fold in range(2 if arm == "half" else 5)
     ]
-    return pd.DataFrame(rows, columns=["target", "arm", "fold", "soft", "train", "ridge", "folds", "seconds"])
+    return pd.DataFrame(rows, columns=["target", "arm", "fold", "soft", "hard", "train", "ridge", "folds", "seconds"])
 
 
 def test_gains_are_paired_by_fold(readings):
@@ -33,6 +43,7 @@ def test_an_arm_with_folds_missing_is_not_chosen_and_the_words_say_who_is(readin
     words = draw.readings_in_words(arms).data
     assert "*better* is first (0.620" in words and "2 of 3 (0.520)" in words
     assert "beyond luck of the folds: *better*" in words.replace(", *half*", "") and "worse: *worse*" in words
+    assert "in 4 of 4 rows, by 0.096 on average" in words  # 0.08 and the folds' 0.02, or 0.005 for two of them
 
 
 def test_the_record_in_words_tells_the_chosen_from_the_highest():
