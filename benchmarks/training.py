@@ -70,20 +70,31 @@ class Crops(Dataset):
         return self.data.features[i, start : start + crop], self.data.scores[i].float()
 
 
-def plain_epoch(model, optimiser, data) -> None:
-    """Train once over the training routines with worker processes, then score the test routines one by one."""
+class Whole(Dataset):
+    """One routine at a time, all its clips."""
+
+    def __init__(self, data, rows):
+        self.data, self.rows = data, rows
+
+    def __len__(self):
+        return len(self.rows)
+
+    def __getitem__(self, i):
+        return self.data.features[self.rows[i], : self.data.lengths[self.rows[i]]]
+
+
+def plain_epoch(model, optimiser, data, workers) -> None:
+    """Train once over the training routines, then score the test routines one by one, each with worker processes."""
     model.train()
-    loader = DataLoader(Crops(data, data.rows("train")), batch_size=32, shuffle=True, num_workers=2)
-    for clips, scores in loader:
+    for clips, scores in DataLoader(Crops(data, data.rows("train")), 32, shuffle=True, num_workers=workers):
         loss = model.loss(model(clips, torch.full((len(clips),), data.crop)), scores)["total"]
         optimiser.zero_grad()
         loss.backward()
         optimiser.step()
     model.eval()
     with torch.no_grad():
-        for i in data.rows("test").tolist():
-            n = int(data.lengths[i])
-            model(data.features[i : i + 1, :n], data.lengths[i : i + 1])
+        for clips in DataLoader(Whole(data, data.rows("test")), 1, num_workers=workers):
+            model(clips, torch.tensor([clips.shape[1]]))
 
 
 def five_epochs(learner, kept, often, everyone, into, draws) -> None:

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy, l1_loss
 
 from cofinal_lib.clip_preparation import PREPARATIONS, ClipPreparation
+from cofinal_lib.dropout import Dropout
 from cofinal_lib.errors import CofinalError
 from cofinal_lib.fine_scoring import FineGrainedScoring, dot_regression_loss
 from cofinal_lib.grade_parsing import GradeParsing, graph_regulariser
@@ -120,7 +121,7 @@ class CoFInAl(nn.Module):
             self.tfm = TemporalFusion(*sizes)
         else:
             self.tfm = EncoderFusion(*sizes, feed_forward=c.encoder == "feed_forward")
-        self.dropout = nn.Dropout(c.dropout)
+        self.dropout = Dropout(c.dropout)
         if c.without == "GPM":  # the pooled procedures go straight to both heads
             self.project = nn.Linear(c.procedure_dim, c.score_dim)
             coarse_dim = c.score_dim
@@ -130,7 +131,7 @@ class CoFInAl(nn.Module):
         self.mlp = nn.Sequential(
             nn.Linear(coarse_dim, c.score_dim),
             nn.ReLU(),
-            nn.Dropout(c.dropout),
+            Dropout(c.dropout),
             nn.Linear(c.score_dim, c.n_grades),
         )
         if c.without == "FGS":  # a learned linear classifier in the fixed ETF's place

@@ -35,9 +35,9 @@ class GradeParsing(nn.Module):
             (B, G, P) which sums to 1 over the procedures.
         """
         Q_G = self.query(self.prototypes)  # (G, D_S)
-        K_G, V_G = self.key(procedures), self.value(procedures)  # (B, P, D_S)
-        attention = (Q_G @ K_G.mT / math.sqrt(Q_G.shape[-1])).softmax(-1)  # (B, G, P)
-        H_C = attention @ V_G  # Eq. 9, (B, G, D_S)
+        QWk = Q_G @ self.key.weight  # (G, D_P): K's weight moved to the G queries, as in Eq. 7
+        attention = (QWk @ procedures.mT / math.sqrt(Q_G.shape[-1])).softmax(-1)  # (B, G, P)
+        H_C = attention @ self.value(procedures)  # Eq. 9, (B, G, D_S)
         M = H_C.mean(-1, keepdim=True).softmax(1)  # Eq. 10, (B, G, 1)
         H_F = M * (H_C - Q_G)  # Eq. 11, (B, G, D_S)
         return H_C, H_F, M, attention

@@ -345,7 +345,7 @@ def checkout() -> str | None:
 def device_name(device: str) -> str:
     """The GPU's name, or the processor's kind and the widest instructions that torch uses on it."""
     if device == "cuda":
-        return torch.cuda.getdevice_name()
+        return torch.cuda.get_device_name()
     return f"{platform.machine()} {torch.backends.cpu.get_cpu_capability()}"
 
 

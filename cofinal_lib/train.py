@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from tqdm import tqdm
 
 from cofinal_lib.data.features import FeatureSet
+from cofinal_lib.dropout import dropout_mask, random_words
 from cofinal_lib.errors import CofinalError
 from cofinal_lib.metrics import spearman
 
@@ -316,10 +317,10 @@ class _Stacked:
         loss["total"].sum().backward()  # no seed's parameters touch another's loss
         if self.schedule.clip_norm is not None:
             gradients = [p.grad for p in self.params.values()]
-            norm = sum(g.flatten(1).square().sum(1) for g in gradients).sqrt()  # (S,), each seed's own
+            norms = [torch.linalg.vector_norm(g.flatten(1), dim=1) for g in gradients]
+            norm = torch.linalg.vector_norm(torch.stack(norms), dim=0)  # (S,), each seed's own
             scale = (self.schedule.clip_norm / (norm + 1e-6)).clamp(max=1)
-            for g in gradients:
-                g.mul_(scale.view(-1, *[1] * (g.ndim - 1)))
+            torch._foreach_mul_(gradients, [scale.view(-1, *[1] * (g.ndim - 1)) for g in gradients])
         self.optimiser.step()
         return loss
 
@@ -332,33 +333,39 @@ class _Stacked:
                     tree[0] if isinstance(tree, Tensor) else {k: v[0] for k, v in tree.items()} for tree in arguments
                 ]
                 self.template(*first)
-            self.shapes[B] = {name: (m.shape, 1 - m.p) for name, m in self.dropouts.items()}
-        dtype = self.features.dtype
-        drawn = [
-            {
-                f"{name}.mask": torch.empty(shape, dtype=dtype).bernoulli_(keep, generator=stream) / keep
-                for name, (shape, keep) in self.shapes[B].items()
-            }
-            for stream in self.streams
-        ]
-        return {name: torch.stack([masks[name] for masks in drawn]).to(self.device) for name in drawn[0]}
+            self.shapes[B] = {name: (m.shape, m.p) for name, m in self.dropouts.items() if m.p}
+        n_words = [-(-math.prod(shape) // 4) for shape, _ in self.shapes[B].values()]
+        words = torch.stack(
+            [random_words(4 * sum(n_words), stream) for stream in self.streams]
+        )  # (S, all masks' words)
+        return {
+            f"{name}.mask": dropout_mask(part, shape, p, self.features.dtype).to(self.device)
+            for part, (name, (shape, p)) in zip(words.split(n_words, dim=1), self.shapes[B].items(), strict=True)
+        }
 
     def batches(self, rows):
-        order = self.lengths.cpu()[rows].argsort(dim=1, stable=True)  # routines of like length, as for one seed
-        return [batch.to(self.device) for batch in rows.gather(1, order).split(60, dim=1)]  # (S, n) each
+        """Routines of like length, as for one seed: (S, n) each, or (n,) where the seeds have the same."""
+        if bool((rows == rows[0]).all()):
+            rows = rows[0]
+        order = self.lengths.cpu()[rows].argsort(dim=-1, stable=True)
+        return [batch.to(self.device) for batch in rows.gather(-1, order).split(60, dim=-1)]
 
     @torch.no_grad()
     def predict(self, batches, into: np.ndarray) -> None:
         self.template.eval()
-        model = self.template.model
-        run = torch.func.vmap(lambda p, b, *given: torch.func.functional_call(model, (p, b), given))
+        model, S = self.template.model, len(self.originals)
         for batch in batches:
+            run = torch.func.vmap(
+                lambda p, b, *given: torch.func.functional_call(model, (p, b), given),
+                in_dims=(0, 0, *[0 if batch.ndim == 2 else None] * 2),
+            )
             lengths = self.lengths[batch]
             C = int(lengths.max())
-            mask = torch.arange(C, device=self.device) < lengths[..., None]  # (S, n, C)
+            mask = torch.arange(C, device=self.device) < lengths[..., None]  # (..., n, C)
             out = run(self.params, self.buffers, self.features[:, :C][batch], mask)
             scores = torch.stack([out[f"score_{decoding}"] for decoding in DECODINGS], dim=-1)  # (S, n, 2)
-            np.put_along_axis(into, batch.cpu().numpy()[..., None], scores.float().cpu().numpy(), axis=1)
+            rows = batch.expand(S, -1).cpu().numpy()[..., None]
+            np.put_along_axis(into, rows, scores.float().cpu().numpy(), axis=1)
 
     def models(self):
         for s, model in enumerate(self.originals):

@@ -216,7 +216,7 @@ def test_counts_at_the_papers_sizes():
     macs = (
         P * C * D_C * 3  # segment means, logits, attention on clips
         + 3 * P * D_C * D_P  # Q, the move of K's weight, V
-        + G * D_P * D_S + 2 * P * D_P * D_S + 2 * G * P * D_S  # Q_G, K_G, V_G, Eq. 9
+        + 2 * G * D_P * D_S + P * D_P * D_S + G * P * (D_P + D_S)  # Q_G, the move of K_G's weight, V_G, Eq. 9
         + G * D_S * D_S + D_S * G + D_S * K  # the coarse classifier and Eq. 14
     )  # fmt: skip
     # (torch does not count the two dot products of the soft decoding)

@@ -142,3 +142,8 @@ def test_ridge_on_the_official_features(mirror):
     predicted, _ = ridge_on_mean_clip(data)
     test = data.rows("test")
     assert spearman(predicted[test], data.scores[test]) == pytest.approx(0.795, abs=0.002)
+
+
+def test_a_runs_device_is_the_gpus_name(monkeypatch):
+    monkeypatch.setattr(runs.torch.cuda, "get_device_name", lambda: "Some GPU")
+    assert runs.device_name("cuda") == "Some GPU"

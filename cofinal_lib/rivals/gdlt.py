@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from cofinal_lib.padding import existing_clips
+from cofinal_lib.rivals.attention import faster
 from cofinal_lib.train import Schedule
 from cofinal_lib.triplet import hard_triplet_loss, own_prototype
 
@@ -69,6 +70,7 @@ class GDLT(nn.Module):
             batch_first=True,
             custom_encoder=nn.TransformerEncoder(layer, c.n_encoder, norm, enable_nested_tensor=False),
         )
+        faster(self.transformer)
         self.prototype = nn.Embedding(c.n_queries, c.hidden_dim)
         self.regressor = nn.Linear(c.hidden_dim, c.n_queries)
         self.register_buffer("weight", torch.linspace(0, 1, c.n_queries), persistent=False)
@@ -76,9 +78,12 @@ class GDLT(nn.Module):
     def embed(self, features: Tensor, lengths: Tensor) -> Tensor:
         """What the prototypes gather from the clips: (B, C, D_C) and (B,) -> (B, G, D)."""
         H, mask = existing_clips(features, lengths)
-        clips = H.new_zeros(*mask.shape, self.config.hidden_dim)  # (B, C', D)
-        clips[mask] = self.in_proj(H[mask])  # batch statistics over clips that exist
         padding = None if bool(mask.all()) else ~mask
+        if padding is None:
+            clips = self.in_proj(H.flatten(0, 1)).view(*mask.shape, -1)  # (B, C', D)
+        else:
+            clips = H.new_zeros(*mask.shape, self.config.hidden_dim)
+            clips[mask] = self.in_proj(H[mask])  # batch statistics over clips that exist
         memory = self.transformer.encoder(clips, src_key_padding_mask=padding)
         queries = self.prototype.weight.expand(len(H), -1, -1)  # (B, G, D)
         return self.transformer.decoder(queries, memory, memory_key_padding_mask=padding)
