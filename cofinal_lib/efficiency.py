@@ -208,7 +208,7 @@ KINDS = {
     "weights times features (mm, addmm)": ("aten::mm", "aten::addmm"),
     "attention over clips (bmm)": ("aten::bmm",),
     "cutting crops (cat, index)": ("aten::cat", "aten::index"),
-    "drawing dropout": ("aten::bernoulli_",),
+    "drawing dropout": ("aten::random_", "aten::lt"),
     "optimiser": ("aten::_fused_sgd_", "aten::_fused_adam_"),
 }
 
