@@ -1,17 +1,25 @@
-"""What an epoch of training costs here, beside a plain loop written the usual way. One command, one table.
+"""What training costs here, beside a plain loop written the usual way. One command, one table.
 
-    python benchmarks/training.py [--out FILE.csv]
+    python benchmarks/training.py [--out FILE.csv] [--device cuda]
 
-The plain loop: a DataLoader with two worker processes, started anew each epoch; one seed; after each epoch the test
-routines one by one; CoFInAl's Eq. 7 multiplied out as printed, every clip projected. Ours: `cofinal_lib.train`, which
-also predicts all training routines after every fifth epoch. Both on one thread, on random features, in turns.
-Rows: seconds an epoch (median over turns), the ratio, and for `quick` sizes ten seeds against one.
+The plain loop is the released one's: two DataLoaders whose worker processes start anew each epoch (8 each, as released;
+2 each, which suits two cores better), one seed, the test routines scored one by one after each epoch, modules as their
+authors wrote them, and CoFInAl's Eq. 7 multiplied out as printed, every clip projected. Ours: `cofinal_lib.train`. Both
+on one thread (or one GPU), on random features held in memory, in turns; an epoch trains once and scores the test
+routines.
+
+Rows: seconds an epoch (median over turns), ratios, milliseconds and arithmetic of a step and its share of this
+machine's own matrix-product peak, minutes for a seed's two trainings of 200 epochs at that pace, peak memory; ten seeds
+against one; and how the cost grows as one size doubles.
 """
 
 import argparse
 import math
+import multiprocessing
+import resource
 import statistics
 import time
+import warnings
 from dataclasses import replace
 from functools import partial
 
@@ -20,10 +28,14 @@ import pandas as pd
 import torch
 from torch import nn
 from torch.utils.data import DataLoader, Dataset
+from torch.utils.flop_counter import FlopCounterMode
 
 from cofinal_lib.data.features import FeatureSet
+from cofinal_lib.dropout import Dropout
 from cofinal_lib.padding import existing_clips
 from cofinal_lib.rivals import GDLT, CoFInAl, ReleasedCoFInAl
+from cofinal_lib.rivals.attention import OneHead
+from cofinal_lib.runs import device_name
 from cofinal_lib.temporal_fusion import segment_means
 from cofinal_lib.train import Schedule, _Single, _Stacked
 
@@ -83,48 +95,95 @@ class Whole(Dataset):
         return self.data.features[self.rows[i], : self.data.lengths[self.rows[i]]]
 
 
-def plain_epoch(model, optimiser, data, workers) -> None:
+def plain_epoch(model, optimiser, data, workers, device) -> None:
     """Train once over the training routines, then score the test routines one by one, each with worker processes."""
     model.train()
     for clips, scores in DataLoader(Crops(data, data.rows("train")), 32, shuffle=True, num_workers=workers):
-        loss = model.loss(model(clips, torch.full((len(clips),), data.crop)), scores)["total"]
+        lengths = torch.full((len(clips),), data.crop, device=device)
+        loss = model.loss(model(clips.to(device), lengths), scores.to(device))["total"]
         optimiser.zero_grad()
         loss.backward()
         optimiser.step()
     model.eval()
     with torch.no_grad():
         for clips in DataLoader(Whole(data, data.rows("test")), 1, num_workers=workers):
-            model(clips, torch.tensor([clips.shape[1]]))
+            model(clips.to(device), torch.tensor([clips.shape[1]], device=device))["embedding"].cpu()
 
 
-def five_epochs(learner, kept, often, everyone, into, draws) -> None:
-    """What `fit` does in five epochs: train, then predict the test routines, and all of them once."""
-    for epoch in range(5):
-        learner.epoch(kept, draws)
-        learner.predict(everyone if epoch == 4 else often, into)
+def plain(build, data, workers, device):
+    """The job of one epoch of the plain loop, around the modules as their authors wrote them."""
+    model = build(torch.Generator().manual_seed(0))
+    if hasattr(model, "tfm"):
+        model.tfm = PrintedFusion(model.tfm)
+    for child in model.modules():
+        if type(child) is OneHead:
+            child.__class__ = nn.MultiheadAttention
+        elif type(child) is Dropout:
+            child.__class__ = nn.Dropout
+    model.to(device)
+    optimiser = torch.optim.SGD(model.parameters(), 0.01, 0.9, weight_decay=0.01)
+    return partial(plain_epoch, model, optimiser, data, workers, device)
 
 
-def seconds(jobs: dict, turns: int) -> dict[str, float]:
+class Ours:
+    """What `fit` does in an epoch, for some seeds at once: train, then predict the test routines."""
+
+    def __init__(self, build, data, seeds, device):
+        self.learner = (_Stacked if len(seeds) > 1 else _Single)(build, data, Schedule(), device, seeds)
+        self.kept = data.rows("train").expand(len(seeds), -1)
+        self.test = self.learner.batches(data.rows("test").expand(len(seeds), -1))
+        self.draws = [torch.Generator().manual_seed(seed) for seed in seeds]
+        self.into = np.zeros((len(seeds), len(data), 2), dtype=np.float32)
+
+    def __call__(self):
+        """One epoch."""
+        self.learner.epoch(self.kept, self.draws)
+        self.learner.predict(self.test, self.into)
+
+    def step(self):
+        """One training step of a single seed, on the first 32 routines."""
+        self.learner.model.train()
+        self.learner._step(self.kept[0, :32], torch.zeros(32, dtype=torch.long), self.learner.data.crop)
+
+
+def seconds(jobs: dict, turns: int, device: str) -> dict[str, float]:
     """Median seconds of each job, all of them in turns after one turn to warm up."""
+    wait = torch.cuda.synchronize if device == "cuda" else lambda: None
     taken = {name: [] for name in jobs}
     for turn in range(turns + 1):
         for name, job in jobs.items():
+            wait()
             started = time.perf_counter()
             job()
+            wait()
             if turn:
                 taken[name].append(time.perf_counter() - started)
     return {name: statistics.median(times) for name, times in taken.items()}
 
 
-def ours(build, data, seeds):
-    """The job of five epochs of `fit` for some seeds."""
-    learner = (_Stacked if len(seeds) > 1 else _Single)(build, data, Schedule(), "cpu", seeds)
-    kept, test, everyone = (
-        rows.expand(len(seeds), -1) for rows in (data.rows("train"), data.rows("test"), torch.arange(len(data)))
-    )
-    draws = [torch.Generator().manual_seed(seed) for seed in seeds]
-    into = np.zeros((len(seeds), len(data), 2), dtype=np.float32)
-    return partial(five_epochs, learner, kept, learner.batches(test), learner.batches(everyone), into, draws)
+def memory(build, size, seeds, device) -> int:
+    """MiB at the peak of one epoch, features included: of the GPU, or of a process that does nothing else."""
+    if device == "cuda":
+        torch.cuda.reset_peak_memory_stats()
+        Ours(build, routines(*size), seeds, device)()
+        return torch.cuda.max_memory_allocated() >> 20
+    with multiprocessing.get_context("spawn").Pool(1) as pool:
+        return pool.apply(_memory, (build, size, seeds))
+
+
+def _memory(build, size, seeds):
+    torch.set_num_threads(1)
+    Ours(build, routines(*size), seeds, "cpu")()
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss >> 10
+
+
+SIZES = {"RG": (200, 50, 77, 68, 1024), "Fis-V": (400, 100, 140, 124, 1024), "quick": (100, 50, 20, 17, 64)}
+METHODS = {"cofinal": CoFInAl, "gdlt": GDLT, "cofinal-released": ReleasedCoFInAl}
+
+
+def thin(width: int = 64):
+    """CoFInAl of `quick`'s widths."""
+    return partial(CoFInAl, replace(CoFInAl.Config(), feature_dim=width, procedure_dim=64, score_dim=64))
 
 
 def main() -> None:
@@ -132,38 +191,64 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--out")
     parser.add_argument("--turns", type=int, default=3)
+    parser.add_argument("--device", default="cpu")
     given = parser.parse_args()
+    turns, device = given.turns, given.device
+    warnings.filterwarnings("ignore", "This DataLoader will create")
     torch.set_num_threads(1)
-    a, b = torch.randn(2, 1024, 1024)
-    peak = 2 * 1024**3 / seconds({"matrix product": lambda: a @ b}, 20)["matrix product"] / 1e9
-    print(f"one thread, {peak:.0f} GFLOP/s in a matrix product of 1,024 x 1,024")
+    a, b = torch.randn(2, 1024, 1024, device=device)
+    peak = 2 * 1024**3 / seconds({"product": lambda: a @ b}, 30, device)["product"] / 1e9
+    print(f"{device_name(device)}, {peak:.0f} GFLOP/s in a matrix product of 1,024 x 1,024")
     rows = []
-    sizes = {"RG": (200, 50, 77, 68, 1024), "Fis-V": (400, 100, 140, 124, 1024)}
-    for where, size in sizes.items():
-        data = routines(*size)
-        methods = {"cofinal": CoFInAl} | ({"gdlt": GDLT, "cofinal-released": ReleasedCoFInAl} if where == "RG" else {})
-        for name, Method in methods.items():
+
+    def keep(**row):
+        rows.append(row)
+        print(", ".join(f"{k} {v:.3g}" if isinstance(v, float) else f"{k} {v}" for k, v in row.items()), flush=True)
+
+    for where in ("RG", "Fis-V"):
+        data = routines(*SIZES[where])
+        for name, Method in METHODS.items():
             build = partial(Method, Method.Config())
-            plain = build(torch.Generator().manual_seed(0))
-            if name == "cofinal":
-                plain.tfm = PrintedFusion(plain.tfm)
-            optimiser = torch.optim.SGD(plain.parameters(), 0.01, 0.9, weight_decay=0.01)
-            jobs = {"plain": partial(plain_epoch, plain, optimiser, data), "ours": ours(build, data, [0])}
-            took = seconds(jobs, given.turns)
-            took["ours"] /= 5
-            rows.append({"method": name, "size": where, **took, "ratio": took["plain"] / took["ours"]})
-            print(pd.DataFrame(rows[-1:]).to_string(index=False, header=len(rows) == 1))
-    small = routines(100, 50, 20, 17, 64)
-    build = partial(CoFInAl, replace(CoFInAl.Config(), feature_dim=64, procedure_dim=64, score_dim=64))
-    took = seconds({"one": ours(build, small, [0]), "ten": ours(build, small, list(range(10)))}, 3 * given.turns)
-    print(
-        f"quick size, five epochs: one seed {took['one']:.3f} s, ten seeds {took['ten'] / took['one']:.2f} times that"
-    )
-    rows.append({"method": "cofinal, ten seeds against one", "size": "quick", "ratio": took["ten"] / took["one"]})
+            ours = Ours(build, data, [0], device)
+            jobs = {"plain": plain(build, data, 2, device), "released": plain(build, data, 8, device), "ours": ours}
+            took = seconds(jobs, turns, device)
+            step = seconds({"step": ours.step}, 3 * turns, device)["step"]
+            with FlopCounterMode(display=False) as counter:
+                ours.step()
+            keep(
+                method=name,
+                size=where,
+                seeds=1,
+                **took,
+                ratio=took["plain"] / took["ours"],
+                ratio_released=took["released"] / took["ours"],
+                step_ms=1000 * step,
+                step_gflop=counter.get_total_flops() / 1e9,
+                share_of_peak=counter.get_total_flops() / 1e9 / step / peak,
+                minutes_a_seed=200 * took["ours"] * (2 - Schedule.holdout) / 60,
+                memory_mib=memory(build, SIZES[where], [0], device),
+            )
+    builds = {"quick": thin()} | ({"RG": partial(CoFInAl, CoFInAl.Config())} if device == "cuda" else {})
+    for where, build in builds.items():
+        data = routines(*SIZES[where])
+        took = seconds({n: Ours(build, data, range(n), device) for n in (1, 10)}, 15 * turns, device)
+        for n in (1, 10):
+            used = memory(build, SIZES[where], range(n), device)
+            keep(method="cofinal", size=where, seeds=n, ours=took[n], ratio=took[n] / took[1], memory_mib=used)
+    base = dict(zip(("routines", "test", "clips", "crop", "width"), SIZES["quick"], strict=True))
+    larger = {name: base | {name: 2 * base[name]} for name in ("routines", "width")}
+    larger["clips"] = base | {"clips": 2 * base["clips"], "crop": 2 * base["crop"]}
+    jobs = {name: Ours(thin(s["width"]), routines(*s.values()), [0], device) for name, s in larger.items()}
+    jobs |= {"seeds": Ours(thin(), routines(*base.values()), range(2), device)}
+    jobs |= {"nothing": Ours(thin(), routines(*base.values()), [0], device)}
+    took = seconds(jobs, 15 * turns, device)
+    for name in ("routines", "clips", "width", "seeds"):
+        keep(method="cofinal", size=f"quick, {name} doubled", ours=took[name], ratio=took[name] / took["nothing"])
     if given.out:
-        pd.DataFrame(rows).assign(peak_gflops=peak, torch=torch.__version__.split("+")[0]).to_csv(
-            given.out, index=False
+        kept = pd.DataFrame(rows).assign(
+            peak_gflops=peak, device=device_name(device), torch=torch.__version__.split("+")[0], turns=turns
         )
+        kept.to_csv(given.out, index=False, float_format="%.4g")
 
 
 if __name__ == "__main__":

@@ -43,6 +43,7 @@ def train(
         typer.Option(help="A twin's knob, NAME=VALUE, such as feature_dim=64; may be repeated."),
     ] = None,
     device: Annotated[str, typer.Option(help="cpu or cuda.")] = "cpu",
+    precision: Annotated[str, typer.Option(help="Of training's matrix products: full, tf32 or bf16.")] = "full",
 ):
     """Train a method and write its run folder."""
     from cofinal_lib.records import cell
@@ -57,6 +58,7 @@ def train(
         options=assignments(option),
         twin=assignments(twin),
         device=device,
+        precision=precision,
     )
     if why_not := unavailable():
         typer.echo(f"cofinal: {why_not}", err=True)

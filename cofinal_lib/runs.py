@@ -43,6 +43,7 @@ class RunSpec:
         options: fields of the method's Config that differ from its authors', such as {"n_grades": 7}.
         twin: knobs of `data.twin.simulate`, for a twin target.
         device: "cpu" or "cuda".
+        precision: of training's matrix products, "full", "tf32" or "bf16", see `Schedule`.
     """
 
     target: str
@@ -52,6 +53,7 @@ class RunSpec:
     options: dict = field(default_factory=dict)
     twin: dict = field(default_factory=dict)
     device: str = "cpu"
+    precision: str = "full"
 
     def __post_init__(self):
         if self.method not in METHODS:
@@ -65,6 +67,7 @@ class RunSpec:
             raise CofinalError(f"unknown option {', '.join(sorted(unknown))}; {Config.__name__} has {', '.join(names)}")
         if self.device not in ("cpu", "cuda"):
             raise CofinalError(f"unknown device {self.device!r}; expected cpu or cuda")
+        Schedule(precision=self.precision)  # refuses an unknown one
 
     @classmethod
     def from_dict(cls, given: dict) -> "RunSpec":
@@ -100,7 +103,9 @@ class RunSpec:
     @property
     def schedule(self) -> Schedule:
         """How the method's authors train it, for this spec's epochs."""
-        return replace(getattr(METHODS[self.method], "schedule", Schedule()), epochs=self.epochs)
+        return replace(
+            getattr(METHODS[self.method], "schedule", Schedule()), epochs=self.epochs, precision=self.precision
+        )
 
     @property
     def score_cap(self) -> float:

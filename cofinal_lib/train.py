@@ -3,7 +3,7 @@
 import copy
 import math
 from collections.abc import Callable, Iterable
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from itertools import chain
 
@@ -32,6 +32,8 @@ class Schedule:
             "steps" (a tenth after three quarters of the epochs, a hundredth after seven eighths), or "none".
         momentum, weight_decay: of SGD; of either.
         clip_norm: a longer gradient (of all of a seed's parameters) is shortened to this; None for no limit.
+        precision: of training's matrix products: "full" (the features' own), "tf32" (10 bits of mantissa, on a GPU) or
+            "bf16" (7 bits); losses, parameters and every prediction stay in full.
         holdout: share of the training routines held out, in a training of their own, to choose the epoch; 0 for no
             such training, and an epoch that nobody chooses.
     """
@@ -45,6 +47,7 @@ class Schedule:
     momentum: float = 0.9
     weight_decay: float = 0.01
     clip_norm: float | None = None
+    precision: str = "full"
     holdout: float = 0.2
 
     def __post_init__(self):
@@ -53,6 +56,8 @@ class Schedule:
                 f"Schedule: optimiser {self.optimiser!r} with decay {self.decay!r}; "
                 "expected sgd or adam, and cosine, steps or none"
             )
+        if self.precision not in ("full", "tf32", "bf16"):
+            raise CofinalError(f"Schedule: precision {self.precision!r}; expected full, tf32 or bf16")
 
     def complete(self, epoch: int, n_epochs: int) -> bool:
         """Whether training routines are predicted after an epoch (from 0) too: every fifth, and the last."""
@@ -180,7 +185,9 @@ def _train_group(build, data, schedule, device, seeds, hold_out):
     draws = [torch.Generator().manual_seed(seed) for seed in seeds]  # order and crops
     predictions, losses = np.full((S, E, len(data), len(DECODINGS)), np.nan, dtype=np.float32), {}
     for epoch in range(E):
-        for name, means in learner.epoch(kept, draws).items():  # (S,)
+        with _tf32(schedule.precision == "tf32"):
+            means_of_epoch = learner.epoch(kept, draws)
+        for name, means in means_of_epoch.items():  # (S,)
             losses.setdefault(name, np.zeros((S, E)))[:, epoch] = means
             if not np.isfinite(means).all():
                 raise CofinalError(
@@ -251,7 +258,9 @@ class _Single:
         else:
             lengths, rows = lengths.clamp(max=crop), zip(batch.tolist(), starts.tolist(), strict=True)
             clips = torch.stack([self.features[i, s : s + crop] for i, s in rows])
-        loss = self.model.loss(self.model(clips, lengths), self.scores[batch])
+        with _bf16(self.schedule.precision == "bf16", self.device):
+            out = self.model(clips, lengths)
+        loss = self.model.loss(_upcast(out, clips.dtype), self.scores[batch])
         self.optimiser.zero_grad()
         loss["total"].backward()
         if self.schedule.clip_norm is not None:
@@ -287,7 +296,7 @@ class _Stacked:
         params, self.buffers = torch.func.stack_module_state(self.originals)
         self.params = {name: p.detach().requires_grad_() for name, p in params.items()}
         self.optimiser, self.falling = _optimiser(list(self.params.values()), schedule)
-        self.template = _Objective(copy.deepcopy(self.originals[0]))
+        self.template = _Objective(copy.deepcopy(self.originals[0]), schedule.precision == "bf16", device)
         self.dropouts = {name: m for name, m in self.template.named_modules() if isinstance(m, _GivenDropout)}
         self.shapes = {}
 
@@ -376,16 +385,18 @@ class _Stacked:
 class _Objective(nn.Module):
     """A model and its loss as one module, its dropout masks given from outside."""
 
-    def __init__(self, model):
+    def __init__(self, model, bf16, device):
         super().__init__()
-        self.model = model
+        self.model, self.bf16, self.device = model, bf16, device
         for name, module in list(model.named_modules()):
             if isinstance(module, nn.Dropout):
                 parent = model.get_submodule(name.rpartition(".")[0])
                 setattr(parent, name.rpartition(".")[2], _GivenDropout(module.p))
 
     def forward(self, clips, mask, scores, targets):
-        return self.model.loss(self.model(clips, mask), scores, targets)
+        with _bf16(self.bf16, self.device):
+            out = self.model(clips, mask)
+        return self.model.loss(_upcast(out, clips.dtype), scores, targets)
 
 
 class _GivenDropout(nn.Module):
@@ -399,6 +410,27 @@ class _GivenDropout(nn.Module):
     def forward(self, x):
         self.shape = x.shape
         return x * self.mask if self.training else x
+
+
+@contextmanager
+def _tf32(wanted: bool):
+    """A GPU's matrix products inside, of either pass, may be tf32."""
+    before = torch.get_float32_matmul_precision()
+    torch.set_float32_matmul_precision("high" if wanted else before)
+    try:
+        yield
+    finally:
+        torch.set_float32_matmul_precision(before)
+
+
+def _bf16(wanted: bool, device: str):
+    """A forward pass inside, and so its backward pass, has bf16 matrix products."""
+    return torch.autocast(device, torch.bfloat16) if wanted else nullcontext()
+
+
+def _upcast(out: dict[str, Tensor], dtype: torch.dtype) -> dict[str, Tensor]:
+    """Outputs as the loss wants them, whatever the products inside were."""
+    return {name: value.to(dtype) if value.is_floating_point() else value for name, value in out.items()}
 
 
 @contextmanager

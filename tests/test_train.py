@@ -11,7 +11,7 @@ from cofinal_lib.data import load
 from cofinal_lib.errors import CofinalError
 from cofinal_lib.metrics import spearman
 from cofinal_lib.rivals import GDLT
-from cofinal_lib.train import Schedule, _order, embed, fit, predict
+from cofinal_lib.train import Schedule, _order, _Stacked, embed, fit, predict
 
 
 @pytest.fixture(scope="module")
@@ -179,3 +179,28 @@ def test_a_gradient_is_shortened_to_the_limit_and_not_below_it(twin):
     assert np.array_equal(free.predictions, loose.predictions, equal_nan=True)
     assert limited.losses["total"][-1] > free.losses["total"][-1]  # hardly a step was taken
     assert np.ptp(limited.losses["L_S"]) < np.ptp(free.losses["L_S"])
+
+
+@pytest.mark.parametrize("stack", [1, 2])
+def test_bf16_changes_rounding_and_little_else(twin, stack):
+    full, bf16 = (
+        fit(build_for(twin), twin, [0, 1], Schedule(epochs=3, precision=precision), stack=stack)
+        for precision in ("full", "bf16")
+    )
+    for a, b in zip(full, bf16, strict=True):
+        apart = np.abs(a.predictions[-1] - b.predictions[-1])[:, 0]
+        spread = np.ptp(a.predictions[-1, :, 0])
+        assert 0 < apart.max() < 0.2 * spread
+        assert next(b.model.parameters()).dtype == torch.float32
+    with pytest.raises(CofinalError, match="precision 'half'; expected full, tf32 or bf16"):
+        Schedule(precision="half")
+
+
+def test_on_a_device_a_step_asks_the_host_for_nothing(twin):
+    """The stacked step on the meta device, which computes shapes alone: to ask for a value would be an error."""
+    learner = _Stacked(build_for(twin), twin, Schedule(clip_norm=1.0), "meta", [0, 1])
+    learner.optimiser = torch.optim.SGD(learner.params.values(), 0.01)  # the fused one knows no meta device
+    batch, starts = torch.arange(8).view(2, 4), torch.zeros(2, 4, dtype=torch.long)
+    loss = learner._step(batch.to("meta"), starts.to("meta"))
+    assert loss["total"].device.type == "meta" and loss["total"].shape == (2,)
+    assert all(p.grad.shape == p.shape and len(p) == 2 for p in learner.params.values())
