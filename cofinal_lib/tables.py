@@ -159,6 +159,12 @@ def switches() -> Styler:
 # --------------------------------------------------------------------------------------- Table 1
 
 
+def group_of(target: str) -> str:
+    """The data set of a target in Table 1's heading, "RG" or "Fis-V", which a twin shares; else "UI-PRMD"."""
+    name = target.split("/")[1].split("@")[0]
+    return next((group for group, names in GROUPS.items() if name in names), "UI-PRMD")
+
+
 def last_epoch(results: pd.DataFrame) -> pd.DataFrame:
     """Of an artefact's data (`results.tidy`), what is compared first: test routines, last epoch, soft decoding."""
     chosen = results.query("split == 'test' and selection == 'last' and decoding == 'soft'").reset_index(drop=True)
@@ -196,12 +202,11 @@ def compare(grid: pd.DataFrame) -> pd.DataFrame:
     Sources: "movement", "twin" and "official" are ours; "paper" are the cells that Table 1 prints for official
     features, which have no interval over seeds, for it reports none. Method "ridge" stands beside every run of ours,
     so it has a cell also where it has no run of its own. Target "average" is a group's Fisher average; Fis-V's two
-    scores are of the same routines.
+    scores are of the same routines. A reader's features of another backbone are a target of their own, "pcs@i3d".
     """
     rows, beside = [], []
     for r in grid.itertuples():
-        name = r.target.split("/")[1]
-        group = next((g for g, names in GROUPS.items() if name in names), "UI-PRMD")
+        group, name = group_of(r.target), r.target.split("/")[1]
         head = r.source, group, name
         rows.append((*head, r.method, r.srcc, r.srcc_low, r.srcc_high, r.routines_low, r.routines_high))
         beside.append((*head, "ridge", r.ridge, np.nan, np.nan, *spearman_interval(r.ridge, N_TEST[group])))
@@ -209,14 +214,19 @@ def compare(grid: pd.DataFrame) -> pd.DataFrame:
     for method, row in PRINTED_ROWS.items():
         for group, names in GROUPS.items():
             for name in names:
-                rho = table.loc[row, name]
+                over_routines = spearman_interval(table.loc[row, name], N_TEST[group])
+                rows.append(("paper", group, name, method, table.loc[row, name], np.nan, np.nan, *over_routines))
+    for target in grid.loc[grid["target"].str.contains("@"), "target"].unique():
+        group, name = group_of(target), target.split("/")[1]
+        for method in PRINTED_ROWS:
+            if np.isfinite(rho := printed_cell(target, method)):
                 over_routines = spearman_interval(rho, N_TEST[group])
                 rows.append(("paper", group, name, method, rho, np.nan, np.nan, *over_routines))
     ends = ["low", "high", "routines_low", "routines_high"]
     cells = pd.DataFrame(rows + beside, columns=["source", "group", "target", "method", "srcc", *ends])
     cells = cells.drop_duplicates(["source", "group", "target", "method"])
-    means = []
-    for (source, group, method), part in cells.groupby(["source", "group", "method"], sort=False):
+    means, vst = [], cells[~cells["target"].str.contains("@")]
+    for (source, group, method), part in vst.groupby(["source", "group", "method"], sort=False):
         if group in GROUPS and len(part) == len(GROUPS[group]):
             over_routines = average(part, "routines_low", "routines_high", together=group == "Fis-V")
             means.append((source, group, "average", method, *average(part), *over_routines[1:]))
@@ -265,7 +275,8 @@ def side_by_side(cells: pd.DataFrame, group: str, sources: tuple[str, ...], over
     part["cell"] = [_cell(*row) for row in part[["srcc", *ends]].to_numpy()]
     part["source"] = part["source"].map(SOURCE_HEADINGS)
     table = part.pivot(index="method", columns=["source", "target"], values="cell")
-    targets = [*GROUPS.get(group, table.columns.unique("target")), "average"]
+    targets = [*GROUPS.get(group, ()), "average", *table.columns.unique("target")]
+    targets = list(dict.fromkeys(targets))
     columns = [(s, t) for s in SOURCE_HEADINGS.values() for t in targets if (s, t) in table.columns]
     table = table.reindex([m for m in METHOD_NAMES if m in table.index])[columns]
     table = table.rename(index=METHOD_NAMES).fillna(NOTHING)
@@ -500,7 +511,7 @@ def paired_table(pairs: pd.DataFrame) -> Styler:
 
 
 def line_to_pass(results: pd.DataFrame) -> pd.DataFrame:
-    """Official targets by the simplest methods: one row a target.
+    """Official targets by the simplest methods, on VST features: one row a target.
 
     Columns: target; ridge, ridge_low, ridge_high (over routines); kernel, kernel ridge on five segment means, and svr,
     the SVR on the mean clip (NaN without a run); svr_printed, on C3D's features; printed, the number of cells that
@@ -510,11 +521,10 @@ def line_to_pass(results: pd.DataFrame) -> pd.DataFrame:
     svr_printed = table.set_index("method").loc["C3D+SVR"]
     vst = table[table["backbone"].str.startswith("VST")]
     rows = []
-    official = last_epoch(results[results["source"] == "official"])
+    official = last_epoch(results[(results["source"] == "official") & ~results["target"].str.contains("@")])
     for target, part in official.groupby("target", sort=False):
         name, ridge = target.split("/")[1], part["ridge"].iloc[0]
-        group = next(g for g, names in GROUPS.items() if name in names)
-        low, high = spearman_interval(ridge, N_TEST[group])
+        low, high = spearman_interval(ridge, N_TEST[group_of(target)])
         kernel, svr = (part.loc[part["method"] == m, "srcc"].max() for m in ("kernel-ridge", "c3d-svr"))
         cells = vst[name]
         near = int(cells.between(low, high).sum())
@@ -628,16 +638,17 @@ def per_seed(text: str | float) -> np.ndarray:
 
 
 def printed_cell(target: str, method: str, without: str = "") -> float:
-    """What Table 1 (Table 3 for an arm of CoFInAl) prints for an official target, on VST features; NaN if nothing."""
-    name = target.split("/")[1]
+    """What Table 1 (Table 3 for an arm of CoFInAl) prints for an official target, on the same features; NaN if nothing.
+
+    The features are VST's, unless the target says "@i3d" or "@c3d".
+    """
+    name, _, backbone = target.split("/")[1].partition("@")
     if without:
         table = printed("table3").set_index("without")
-        return float(table.loc[without, name]) if name in table else np.nan
-    table = printed("table1").set_index(["method", "backbone"])
-    row = PRINTED_ROWS.get(method)
-    if row is None or row[1] == "C3D" or name not in table:  # C3D's features are not ours
-        return np.nan
-    return float(table.loc[row, name])
+        return float(table.loc[without, name]) if name in table and not backbone else np.nan
+    table, (row, _) = printed("table1"), PRINTED_ROWS.get(method, (None, None))
+    same = table[(table["method"] == row) & table["backbone"].str.startswith(backbone.upper() or "VST")]
+    return float(same[name].iloc[0]) if len(same) and name in same else np.nan
 
 
 def as_files(artefact: str, results: pd.DataFrame, command: str) -> dict[str, str]:

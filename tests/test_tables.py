@@ -348,3 +348,30 @@ def test_the_toy_method_is_short_the_same_in_both_places_and_trains(tmp_path, mo
         before = result.model(x, n)["score"]
         x[0, n[0] :], x[1, n[1] :] = torch.nan, torch.nan
         assert torch.equal(before, result.model(x, n)["score"]), "padding never takes part"
+
+
+# --------------------------------------------------------------------------------------- other backbones
+
+
+def test_a_readers_i3d_stands_beside_the_cells_printed_for_i3d():
+    targets = ["fisv/tes", "fisv/pcs", "fisv/pcs@i3d", "fisv/pcs@c3d", "rg/ball@i3d"]
+    frame = runs(targets)
+    table = tables.results_table(frame)["paper"]
+    assert table[("fisv/pcs@i3d (official)", "CoFInAl, as printed")] == "0.788"
+    assert table[("fisv/pcs@i3d (official)", "MS-LSTM")] == "–", "Table 1 has none on I3D features of Fis-V"
+    assert table[("fisv/pcs@c3d (official)", "MS-LSTM")] == "0.780"
+    assert table[("fisv/pcs@c3d (official)", "C3D+SVR")] == "0.590", "the same features at last"
+    assert table[("fisv/pcs (official)", "C3D+SVR")] == "–"
+    assert table[("rg/ball@i3d (official)", "ACTION-NET")] == "0.528"
+    cells = tables.compare(tables.last_epoch(frame))
+    ours = cells[(cells["source"] == "official") & (cells["method"] == "gdlt")]
+    assert set(ours["target"]) == {"tes", "pcs", "average", "pcs@i3d", "pcs@c3d", "ball@i3d"}
+    assert ours.loc[ours["target"] == "average", "srcc"].item() == pytest.approx(0.4), "of VST's two targets alone"
+    printed_i3d = cells[(cells["source"] == "paper") & (cells["target"] == "pcs@i3d")].set_index("method")["srcc"]
+    assert printed_i3d.to_dict() == {
+        "gdlt": 0.395, "hgcn": 0.407, "cofinal-released": 0.788, "cofinal": 0.788,
+    }  # fmt: skip
+    shown = tables.side_by_side(cells, "Fis-V", ("official", "paper")).data
+    assert "pcs@i3d" in {name for _, name in shown} and tables.group_of("fisv/pcs@i3d") == "Fis-V"
+    assert len(draw.grid_figure(cells, ("official",), "l").axes) >= 6
+    assert list(tables.line_to_pass(frame)["target"]) == OFFICIAL

@@ -110,9 +110,6 @@ def arm_starts(seed: int = 0) -> pd.DataFrame:
     return pd.DataFrame(rows).T
 
 
-N_TEST = {"deep-squat": 54} | {name: tables.N_TEST[group] for group, names in tables.GROUPS.items() for name in names}
-
-
 def arms_table(results: pd.DataFrame) -> Styler:
     """Show the whole method and its arms, a row each: SRCC with intervals over seeds and over routines, and the loss.
 
@@ -174,7 +171,7 @@ def judged_arms(results: pd.DataFrame, wanted: float = 0.02, between: float = 0.
     found["sd"] = half * np.sqrt(found["seeds"]) / stats.t.ppf(0.975, (found["seeds"] - 1).clip(lower=1))
     found["needed"] = [_seeds_needed(sd, wanted) for sd in found["sd"]]
     found["beyond_seeds"] = found["loss"].abs() > half
-    far = {t: tables.luck(float(np.clip(srcc[t, ""], 0, 0.95)), N_TEST[t.split("/")[1]], between) for t in
+    far = {t: tables.luck(float(np.clip(srcc[t, ""], 0, 0.95)), tables.N_TEST[tables.group_of(t)], between) for t in
            found["target"].unique() if np.isfinite(srcc[t, ""])}  # fmt: skip
     found["distance"] = [far.get(t, np.nan) for t in found["target"]]
     found["beyond_routines"] = found["loss"].abs() > found["distance"]
