@@ -82,6 +82,8 @@ def render(artefact: str, profile: str, out: Path, device: str | None = None) ->
             made |= _job(path)["runs"]
     labels = dict.fromkeys(label(s) for s in plan[artefact])
     records = [RunRecord.read(out / made[name]) for name in labels if name in made]
+    if labels and not records:
+        raise CofinalError(f"{artefact}: none of its {len(labels)} runs was made, so there is nothing to show")
     results.render(artefact, results.collect(artefact, records), out, f"cofinal reproduce --profile {profile}")
 
 

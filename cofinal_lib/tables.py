@@ -8,7 +8,7 @@ from scipy import stats
 from torch import Tensor, nn
 
 from cofinal_lib.figures.rivals import METHOD_NAMES
-from cofinal_lib.metrics import fisher_mean, mean_interval, spearman_interval, spearman_rows
+from cofinal_lib.metrics import difference_interval, fisher_mean, mean_interval, spearman_interval, spearman_rows
 from cofinal_lib.paper import printed
 from cofinal_lib.rivals import SOLVED
 
@@ -502,7 +502,7 @@ def paired_table(pairs: pd.DataFrame) -> Styler:
             "seeds": pairs["seeds"].map(str),
             "SRCC": pairs["srcc"].map("{:.3f}".format),
             "ridge": pairs["ridge"].map("{:.3f}".format),
-            "difference": [_signed(*row) for row in pairs[["difference", "low", "high"]].to_numpy()],
+            "difference": [signed_cell(*row) for row in pairs[["difference", "low", "high"]].to_numpy()],
             "predictions alike": pairs["between"].map("{:.2f}".format),
         }
     )
@@ -573,7 +573,7 @@ def results_table(results: pd.DataFrame) -> pd.DataFrame:
     Columns: last epoch, over seeds and over routines its two intervals (95 %), best on test (optimistic: what the
     released code reports), ridge (regression on the mean clip), paper, and our last epoch less the paper's. The paper's
     cells stand beside official data alone. Table 3 has, in place of ridge, what each arm loses against the whole
-    method, seed by seed.
+    method, seed by seed, and the interval of this loss over the same resampled test routines.
     """
     if results.empty:
         return pd.DataFrame({"": ["no runs here"]}, index=[""])
@@ -589,25 +589,24 @@ def results_table(results: pd.DataFrame) -> pd.DataFrame:
         )
         name = ARM_NAMES[r.without] if arms else METHOD_NAMES[r.method]
         row = {
-            "last epoch": _number(r.srcc),
-            "over seeds": _span_of(r.srcc_low, r.srcc_high),
-            "over routines": _span_of(r.routines_low, r.routines_high),
-            "best on test": _number(best[r.target, r.method, r.options]),
+            "last epoch": number(r.srcc),
+            "over seeds": span(r.srcc_low, r.srcc_high),
+            "over routines": span(r.routines_low, r.routines_high),
+            "best on test": number(best[r.target, r.method, r.options]),
         }
         if not arms:
-            row["ridge"] = _number(r.ridge)
+            row["ridge"] = number(r.ridge)
         rows[f"{r.target} ({r.source})", name] = row | {
-            "paper": _number(paper),
-            "difference": NOTHING if np.isnan(paper) else f"{r.srcc - paper:+.3f}",
+            "paper": number(paper),
+            "difference": number(r.srcc - paper, "+"),
         }
     table = pd.DataFrame(rows).T
     if arms:
-        losses = losses_of_arms(results).query("seeds > 0").set_index(["target", "without"])
-        told = {arm: _signed(r.loss, r.low, r.high) for arm, r in zip(losses.index, losses.itertuples(), strict=True)}
-        chosen = last_epoch(results)
-        table["less than the whole"] = [
-            told.get(arm, NOTHING) for arm in zip(chosen["target"], chosen["without"].fillna(""), strict=True)
-        ]
+        table[["less than the whole", "this, over routines"]] = NOTHING
+        for r in losses_of_arms(results).query("seeds > 0").itertuples():
+            row = f"{r.target} ({r.source})", ARM_NAMES[r.without]
+            table.loc[row, "less than the whole"] = signed_cell(r.loss, r.low, r.high)
+            table.loc[row, "this, over routines"] = span(r.routines_low, r.routines_high, "+")
     return table
 
 
@@ -617,19 +616,40 @@ ARM_NAMES = {"": "CoFInAl", "L_R": "w/o L_R", "TFM": "w/o TFM", "GPM": "w/o GPM"
 def losses_of_arms(results: pd.DataFrame) -> pd.DataFrame:
     """What leaving a part out costs: test SRCC of the whole method less the arm's, paired by seed.
 
-    Columns: target, source, without, loss, low, high (Student's 95 % over seeds), seeds that both have; NaN and 0
-    where the whole method has not run.
+    Columns: target, source, without, loss, low, high (Student's 95 % over seeds), seeds that both have; routines_low,
+    routines_high, between, of `same_routines`; NaN and 0 where the whole method has not run.
     """
     rows = []
     chosen = last_epoch(results).assign(without=lambda f: f["without"].fillna(""))
     for target, part in chosen.groupby("target", sort=False):
-        whole = np.concatenate([[], *map(per_seed, part.loc[part["without"] == "", "per_seed"][:1])])
-        for r in part[part["without"] != ""].itertuples():
-            arm = per_seed(r.per_seed)
-            n = min(len(arm), len(whole))
-            loss = mean_interval(whole[:n] - arm[:n]) if n else (np.nan,) * 3
-            rows.append((target, r.source, r.without, *loss, n))
-    return pd.DataFrame(rows, columns=["target", "source", "without", "loss", "low", "high", "seeds"])
+        (whole,) = part[part["without"] == ""].to_dict("records")[:1] or [{"per_seed": ""}]
+        for r in part[part["without"] != ""].to_dict("records"):
+            both = [per_seed(row["per_seed"]) for row in (whole, r)]
+            n = min(map(len, both))
+            loss = mean_interval(both[0][:n] - both[1][:n]) if n else (np.nan,) * 3
+            rows.append((target, r["source"], r["without"], *loss, n, *same_routines(whole, r)))
+    columns = ["target", "source", "without", "loss", "low", "high", "seeds"]
+    return pd.DataFrame(rows, columns=[*columns, "routines_low", "routines_high", "between"])
+
+
+def ranks(row: dict | pd.Series) -> np.ndarray | None:
+    """The column ranks of `results.tidy`, (1 + S, N): of the score, then of each seed; None where none are kept."""
+    text = row.get("ranks")
+    return np.array([part.split() for part in text.split("|")], int) if isinstance(text, str) and text else None
+
+
+def same_routines(first: dict | pd.Series, second: dict | pd.Series) -> tuple[float, float, float]:
+    """One run's test SRCC less another's, rows of `results.tidy`, over the same resampled routines: low, high, between.
+
+    between is the rank correlation of their predictions, a mean over seeds. The seeds are those that both have. All
+    three are NaN where ranks are not kept, or are not of the same routines.
+    """
+    one, other = ranks(first), ranks(second)
+    if one is None or other is None or not np.array_equal(one[0], other[0]):
+        return (np.nan,) * 3
+    n = min(len(one), len(other))
+    a, b = one[1:n], other[1:n]
+    return *difference_interval(a, b, one[0]), float(spearman_rows(a, b).mean())
 
 
 def per_seed(text: str | float) -> np.ndarray:
@@ -689,15 +709,18 @@ def extent(results: pd.DataFrame, column: str) -> str:
     return f"{low}" if low == high else f"{low} to {high}"
 
 
-def _number(value: float) -> str:
-    return NOTHING if pd.isna(value) else f"{value:.3f}"
+def number(value: float, sign: str = "") -> str:
+    """Three decimals, or a dash for what is not there."""
+    return NOTHING if pd.isna(value) else f"{value:{sign}.3f}"
 
 
-def _span_of(low: float, high: float) -> str:
-    return NOTHING if pd.isna(low) or pd.isna(high) else f"{low:.3f} to {high:.3f}"
+def span(low: float, high: float, sign: str = "") -> str:
+    """An interval in words, or a dash."""
+    return NOTHING if pd.isna(low) or pd.isna(high) else f"{low:{sign}.3f} to {high:{sign}.3f}"
 
 
-def _signed(mean: float, low: float, high: float) -> str:
+def signed_cell(mean: float, low: float, high: float) -> str:
+    """A difference and, where it is known, its interval."""
     interval = "" if pd.isna(low) else f" ({low:+.3f} to {high:+.3f})"
     return f"{mean:+.3f}{interval}"
 
@@ -740,10 +763,10 @@ def time_table(summarised: pd.DataFrame) -> Styler:
     rows = {}
     for (batch, method), r in summarised.iterrows():
         row, head = rows.setdefault(METHOD_NAMES[method], {}), f"batch of {batch}"
-        row[head, "ms"] = _span(r, "ms")
+        row[head, "ms"] = _quartiles(r, "ms")
         if batch > 1:
             row[head, "ms a routine"] = f"{r['ms'] / batch:.3g}"
-        row[head, "ratio to GDLT"] = _span(r, "ratio")
+        row[head, "ratio to GDLT"] = _quartiles(r, "ratio")
     return styled(pd.DataFrame(rows).T, "times", sources=True)
 
 
@@ -751,7 +774,7 @@ def beside_table(beside: pd.DataFrame) -> Styler:
     """Ratios to GDLT, ours and printed, with the printed milliseconds; see `efficiency.ratios_beside_printed`."""
     rows = {
         METHOD_NAMES[method]: {
-            ("this machine", "ratio to GDLT"): _span(r, "ratio"),
+            ("this machine", "ratio to GDLT"): _quartiles(r, "ratio"),
             ("paper, its machine", "ms"): f"{r['printed_ms']:.4f}",
             ("paper, its machine", "ratio to GDLT"): f"{r['printed_ratio']:.3g}",
         }
@@ -760,5 +783,5 @@ def beside_table(beside: pd.DataFrame) -> Styler:
     return styled(pd.DataFrame(rows).T, "beside", sources=True)
 
 
-def _span(row: pd.Series, name: str) -> str:
+def _quartiles(row: pd.Series, name: str) -> str:
     return f"{row[name]:.3g}\n{row[name + '_low']:.3g} to {row[name + '_high']:.3g}"

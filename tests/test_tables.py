@@ -19,7 +19,7 @@ from cofinal_lib.cofinal import CoFInAlConfig
 from cofinal_lib.data import load
 from cofinal_lib.figures import rivals as draw
 from cofinal_lib.figures.rivals import METHOD_COLOURS, METHOD_NAMES
-from cofinal_lib.metrics import fisher_mean, mean_interval, spearman_interval
+from cofinal_lib.metrics import fisher_mean, mean_interval, spearman, spearman_interval, spearman_rows
 from cofinal_lib.paper import printed
 from cofinal_lib.rivals import BASELINES, METHODS
 from cofinal_lib.rivals.cofinal_released import ReleasedCoFInAlConfig
@@ -264,6 +264,42 @@ def test_arms_whose_whole_failed_stand_without_a_loss():
     arm = runs(["twin/ball"], ["cofinal"], last=(0.4, 0.5), without="TFM", options="without=TFM")
     assert tables.losses_of_arms(arm)[["loss", "seeds"]].iloc[0].fillna(-9).tolist() == [-9, 0]
     assert tables.results_table(arm).loc[("twin/ball (twin)", "w/o TFM"), "less than the whole"] == "–"
+
+
+def with_ranks(frame, score, *seeds):
+    """The frame with kept ranks of its last epoch's test routines."""
+    text = "|".join(" ".join(map(str, np.unique(row, return_inverse=True)[1])) for row in (score, *seeds))
+    chosen = (frame["split"] == "test") & (frame["selection"] == "last") & (frame["decoding"] == "soft")
+    return frame.assign(ranks=np.where(chosen, text, None))
+
+
+def test_whole_and_arm_are_compared_on_the_same_resampled_routines():
+    draw = np.random.default_rng(0)
+    score = draw.normal(size=60)
+    one, other = (score + draw.normal(size=(2, 60)) for _ in range(2))
+    whole = with_ranks(runs(["twin/ball"], ["cofinal"], last=(0.7, 0.8)), score, *one)
+    arm = with_ranks(
+        runs(["twin/ball"], ["cofinal"], (0.7, 0.8, 0.9), without="TFM", options="x"), score, *other, other[0]
+    )
+    (loss,) = tables.losses_of_arms(pd.concat([whole, arm])).to_dict("records")
+    draws = np.random.default_rng(0).integers(0, 60, (1000, 60))
+    found = [np.mean([spearman_rows(p[d], score[d]) for p in one]) - np.mean([spearman_rows(p[d], score[d]) for p in other])
+             for d in draws]  # fmt: skip
+    assert (loss["routines_low"], loss["routines_high"]) == pytest.approx(np.quantile(found, [0.025, 0.975]))
+    assert loss["between"] == pytest.approx(np.mean([spearman(*pair) for pair in zip(one, other, strict=True)]))
+    table = tables.results_table(pd.concat([whole, arm]))
+    said = f"{loss['routines_low']:+.3f} to {loss['routines_high']:+.3f}"
+    assert table.loc[("twin/ball (twin)", "w/o TFM"), "this, over routines"] == said
+
+
+def test_what_cannot_be_paired_is_not():
+    score = np.arange(10)
+    whole = with_ranks(runs(["twin/ball"], ["cofinal"], last=(0.7,)), score, score)
+    arm = runs(["twin/ball"], ["cofinal"], last=(0.7,), without="TFM", options="without=TFM")
+    for other in (arm, with_ranks(arm, score[::-1], score), arm.assign(ranks=np.nan)):  # no ranks, other routines
+        loss = tables.losses_of_arms(pd.concat([whole, other])).iloc[0]
+        assert loss[["routines_low", "routines_high", "between"]].isna().all() and loss["seeds"] == 1
+        assert tables.results_table(pd.concat([whole, other])).iloc[1]["this, over routines"] == "–"
 
 
 @pytest.mark.parametrize("artefact", ["table1", "table3"])

@@ -25,7 +25,7 @@ COLUMNS = {
     "fisv": ["video", "tes", "pcs", "deductions"],
 }
 WIDTHS = (1024, 2048, 4096)  # VST and Inception I3D, I3D on ResNet-50, C3D
-# Other backbones' features, in folders of these names beside VST's, and how wide they may be: "fisv/pcs@i3d" reads i3d/.
+# Other backbones' features, in folders of these names beside VST's, with their widths: "fisv/pcs@i3d" reads i3d/.
 BACKBONES = {"i3d": (1024, 2048), "c3d": (4096,)}
 
 
