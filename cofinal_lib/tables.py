@@ -401,30 +401,42 @@ def leads_table(leads: pd.DataFrame) -> Styler:
     return styled(table.set_axis(leads["group"] + ", " + leads["target"]), "leads", narrow=True)
 
 
-def paired(points: pd.DataFrame) -> pd.DataFrame:
-    """Each method against ridge regression on the same test routines, resampled together (Figure 5's predictions).
+def against_ridge(results: pd.DataFrame, points: pd.DataFrame) -> pd.DataFrame:
+    """Each network against ridge regression on the same test routines, resampled together.
 
     Args:
-        points: of `results.what_features_know`: one target, kinds "backbone" (ridge) and methods, their seeds.
+        results: Table 1's, whose ranks are compared (`ranks`).
+        points: of `results.what_features_know`, for networks whose ranks are not kept: one target, kinds "backbone"
+            (ridge) and methods, their seeds.
 
     Returns:
         columns target, source, method, seeds; srcc, ridge (means over seeds); difference, low, high (95 %, over
         routines); between, the rank correlation of the method's predictions with ridge's, a mean over seeds.
     """
     rows = []
+
+    def add(target, source, method, own, ridge, scores):
+        """One row; own, ridge: (S, N), (1, N), scores (N,), or their ranks."""
+        srcc, base = (float(spearman_rows(p, scores).mean()) for p in (own, ridge))
+        ends = difference_interval(own, ridge, scores)
+        between = spearman_rows(own, ridge).mean()
+        rows.append((target, source, method, len(own), srcc, base, srcc - base, *ends, between))
+
+    for target, part in last_epoch(results).groupby("target", sort=False):
+        kept = {r["method"]: (r["source"], ranks(r)) for r in part.to_dict("records")}
+        _, ridge = kept.get("ridge", (None, None))
+        for method, (source, own) in kept.items():
+            if method not in SOLVED and own is not None and ridge is not None and np.array_equal(own[0], ridge[0]):
+                add(target, source, method, own[1:], ridge[1:], own[0])
     if "backbone" in points["kind"].to_numpy():
-        kinds = points.groupby("kind")
-        predicted = {kind: part.pivot(index="seed", columns="id", values="predicted") for kind, part in kinds}
+        predicted = {
+            k: part.pivot(index="seed", columns="id", values="predicted") for k, part in points.groupby("kind")
+        }
         scores = points.drop_duplicates("id").set_index("id")["score"]
-        draws = np.random.default_rng(0).integers(0, len(scores), (1000, len(scores)))
         ridge = predicted.pop("backbone")[scores.index].to_numpy()[:1]  # the same for every seed
-        head = points[["target", "source"]].iloc[0]
-        for method in (m for m in METHOD_NAMES if m in predicted):
-            own = predicted[method][scores.index].to_numpy()  # (S, N)
-            srcc, base = (spearman_rows(p[:, draws], scores.to_numpy()[draws]).mean(0) for p in (own, ridge))
-            means = [float(spearman_rows(p, scores.to_numpy()).mean()) for p in (own, ridge)]
-            ends = np.nanquantile(srcc - base, [0.025, 0.975])
-            rows.append((*head, method, len(own), *means, means[0] - means[1], *ends, spearman_rows(own, ridge).mean()))
+        target, source = points[["target", "source"]].iloc[0]
+        for method in (m for m in METHOD_NAMES if m in predicted and (target, m) not in {(r[0], r[2]) for r in rows}):
+            add(target, source, method, predicted[method][scores.index].to_numpy(), ridge, scores.to_numpy())
     names = ["target", "source", "method", "seeds", "srcc", "ridge", "difference", "low", "high", "between"]
     return pd.DataFrame(rows, columns=names)
 
@@ -494,7 +506,7 @@ def beside_printed(results: pd.DataFrame) -> dict[str, int]:
 
 
 def paired_table(pairs: pd.DataFrame) -> Styler:
-    """`paired` as the book sets it."""
+    """`against_ridge` as the book sets it."""
     if pairs.empty:
         return styled(pd.DataFrame({"": ["no predictions here"]}), "paired").hide()
     table = pd.DataFrame(

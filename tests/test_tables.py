@@ -201,10 +201,10 @@ def test_paired_differences_resample_both_together():
     kinds = {"backbone": noisy, "gdlt": noisy, "cofinal": scores}
     head = {"target": "fisv/pcs", "source": "official", "score": scores, "id": np.arange(40)}
     points = [pd.DataFrame(head | {"kind": k, "seed": s, "predicted": v}) for k, v in kinds.items() for s in (0, 1)]
-    same, better = tables.paired(pd.concat(points)).to_dict("records")
+    same, better = tables.against_ridge(NOTHING, pd.concat(points)).to_dict("records")
     assert (same["method"], same["low"], same["high"], same["between"]) == ("gdlt", 0, 0, 1)
     assert better["srcc"] == 1 and better["difference"] == pytest.approx(1 - better["ridge"]) and better["low"] > 0
-    assert len(tables.paired_table(tables.paired(pd.concat(points))).data) == 2
+    assert len(tables.paired_table(tables.against_ridge(NOTHING, pd.concat(points))).data) == 2
 
 
 # --------------------------------------------------------------------------------------- beside the paper
@@ -337,7 +337,7 @@ def test_nothing_at_all_is_said_and_drawn():
     assert "no runs" in tables.styled(tables.results_table(NOTHING), "x").to_html()
     assert tables.signature(NOTHING, "c") == "no runs here · c"
     points = pd.DataFrame(columns=["kind", "seed", "id", "score", "predicted", "target", "source"])
-    assert "no predictions" in tables.paired_table(tables.paired(points)).to_html()
+    assert "no predictions" in tables.paired_table(tables.against_ridge(NOTHING, points)).to_html()
     for figure in (
         draw.grid_figure(tables.compare(tables.last_epoch(NOTHING)), ("official",), "line"),
         draw.selection_figure(tables.selection_leads(NOTHING), "line"),
@@ -411,3 +411,18 @@ def test_a_readers_i3d_stands_beside_the_cells_printed_for_i3d():
     assert "pcs@i3d" in {name for _, name in shown} and tables.group_of("fisv/pcs@i3d") == "Fis-V"
     assert len(draw.grid_figure(cells, ("official",), "l").axes) >= 6
     assert list(tables.line_to_pass(frame)["target"]) == OFFICIAL
+
+
+def test_networks_and_ridge_are_compared_by_table_1s_ranks_where_it_has_them():
+    score, draw = np.arange(50), np.random.default_rng(1)
+    noisy = np.argsort(np.argsort(score + draw.normal(0, 20, 50)))
+    frame = pd.concat([
+        with_ranks(runs(["fisv/pcs"], ["ridge"], last=(0.5,)), score, noisy),
+        with_ranks(runs(["fisv/pcs"], ["gdlt"]), score, score, score, score),
+        with_ranks(runs(["fisv/pcs"], ["kernel-ridge"], last=(0.5,)), score, score),  # no network
+        runs(["fisv/pcs", "fisv/tes"], ["hgcn"]),  # no ranks
+    ])  # fmt: skip
+    points = pd.DataFrame(columns=["kind", "seed", "id", "score", "predicted", "target", "source"])
+    (pair,) = tables.against_ridge(frame, points).to_dict("records")
+    assert (pair["target"], pair["method"], pair["seeds"], pair["srcc"]) == ("fisv/pcs", "gdlt", 3, 1)
+    assert pair["difference"] == pytest.approx(1 - spearman(noisy, score)) and pair["low"] > 0
