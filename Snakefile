@@ -14,19 +14,18 @@ from cofinal_lib import experiments, reproduce
 # Jobs run without the files of the folder they were started from: names here are relative to results/<profile>/.
 PROFILE = config.get("profile", "quick")
 DEVICE = config.get("device")
-JOBS = experiments.jobs(PROFILE, DEVICE)
-ARTEFACTS = experiments.possible(PROFILE)  # of which some data are at hand
+PLAN = experiments.plan(PROFILE, DEVICE)  # artefact -> runs on the data at hand
+JOBS = experiments.jobs(PROFILE, PLAN)
 ON_GPU = (DEVICE or experiments.profile(PROFILE)["device"]) == "cuda"
 COFINAL = f"OMP_NUM_THREADS=1 {shlex.quote(sys.executable)} -m cofinal_lib.cli"
 WHERE = f"--profile {PROFILE} --out ." + (f" --device {DEVICE}" if DEVICE else "") + " 2>&1"
-TABLES = [artefact for artefact in ARTEFACTS if artefact.startswith("table")]
 
 wildcard_constraints:
     job="|".join(JOBS) or "none",
 
 rule all:
     input:
-        [f"{artefact}.csv" for artefact in ARTEFACTS],
+        [f"{artefact}.csv" for artefact in PLAN],
 
 rule runs:
     output:
@@ -40,14 +39,14 @@ rule runs:
     shell:
         COFINAL + " work {wildcards.job} " + WHERE
 
-for artefact in ARTEFACTS:
-    drawn = ("html", "tex") if artefact in TABLES else ("png", "svg")
+for artefact, specs in PLAN.items():
+    drawn = ("html", "tex") if artefact.startswith("table") else ("png", "svg")
 
     rule:
         name:
             artefact
         input:
-            [f"jobs/{job}.json" for job in experiments.needed(artefact, PROFILE, DEVICE)],
+            [f"jobs/{job}.json" for job in experiments.needed(specs, JOBS)],
         output:
             [f"{artefact}.{suffix}" for suffix in ("csv", *drawn)],
         params:

@@ -200,10 +200,11 @@ def check(
     folder: Folder = None,
 ):
     """Read targets as a run would, and say what is there or what is wrong."""
-    from cofinal_lib.data import TARGETS, load
+    from cofinal_lib.data import OTHER_BACKBONES, TARGETS, at_hand, load
 
+    here = [*TARGETS, *(target for target in OTHER_BACKBONES if at_hand(target, folder))]
     for wanted in targets:
-        for target in [t for t in TARGETS if t == wanted or t.startswith(f"{wanted}/")] or [wanted]:
+        for target in [t for t in here if t == wanted or t.startswith(f"{wanted}/")] or [wanted]:
             data = load(target, folder=folder)
             n_train = int(data.is_train.sum())
             typer.echo(

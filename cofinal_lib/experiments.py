@@ -5,7 +5,7 @@ from dataclasses import replace
 from importlib.resources import files
 
 from cofinal_lib.cofinal import ABLATIONS, CoFInAlConfig
-from cofinal_lib.data import at_hand
+from cofinal_lib.data import OTHER_BACKBONES, at_hand
 from cofinal_lib.errors import CofinalError
 from cofinal_lib.rivals import METHODS, SOLVED
 from cofinal_lib.runs import RunSpec
@@ -35,8 +35,10 @@ def spec(name: str, target: str, method: str = "cofinal", **options) -> RunSpec:
 
 
 def table1(name: str) -> list[RunSpec]:
-    """Every method on every target."""
-    return [spec(name, target, method) for target in profile(name)["table1"] for method in METHODS]
+    """Every method on every target, and on a reader's features of other backbones."""
+    targets = profile(name)["table1"]
+    targets += [other for other in OTHER_BACKBONES if other.split("@")[0] in targets]
+    return [spec(name, target, method) for target in targets for method in METHODS]
 
 
 def table3(name: str) -> list[RunSpec]:
@@ -100,25 +102,25 @@ ARTEFACTS = {
 }
 
 
-def runs(artefact: str, name: str, device: str | None = None) -> list[RunSpec]:
-    """The runs an artefact needs in a profile, on those of its targets whose data are at hand.
+def plan(name: str, device: str | None = None) -> dict[str, list[RunSpec]]:
+    """The runs of each artefact of a profile, on those of its targets whose data are at hand: artefact -> runs.
 
-    `device` takes the place of the profile's.
+    An artefact none of whose data are at hand is left out. `device` takes the place of the profile's.
     """
-    specs = ARTEFACTS[artefact](name)
-    here = {target: at_hand(target) for target in {s.target for s in specs}}
-    return [replace(s, device=device or s.device) for s in specs if here[s.target]]
+    specs = {artefact: wanted(name) for artefact, wanted in ARTEFACTS.items()}
+    here = {target: at_hand(target) for target in {s.target for some in specs.values() for s in some}}
+    found = {
+        artefact: [replace(s, device=device or s.device) for s in some if here[s.target]]
+        for artefact, some in specs.items()
+    }
+    return {artefact: some for artefact, some in found.items() if some or not specs[artefact]}
 
 
-def possible(name: str) -> list[str]:
-    """The artefacts some of whose data are at hand."""
-    return [artefact for artefact in ARTEFACTS if artefact == "table2" or runs(artefact, name)]
-
-
-def absent(name: str) -> list[str]:
-    """Targets of a profile whose data are not at hand."""
-    targets = dict.fromkeys(s.target for artefact in ARTEFACTS.values() for s in artefact(name))
-    return [target for target in targets if not at_hand(target)]
+def absent(name: str, planned: dict[str, list[RunSpec]]) -> list[str]:
+    """Targets of a profile whose data are not at hand; other backbones' features are not missed."""
+    targets = dict.fromkeys(s.target for wanted in ARTEFACTS.values() for s in wanted(name))
+    here = {s.target for specs in planned.values() for s in specs}
+    return [target for target in targets if target not in here and target not in OTHER_BACKBONES]
 
 
 def label(s: RunSpec) -> str:
@@ -126,25 +128,25 @@ def label(s: RunSpec) -> str:
     return " ".join([s.target, s.method, *(f"{k}={v}" for k, v in s.options.items())])
 
 
-def jobs(name: str, device: str | None = None) -> dict[str, list[RunSpec]]:
+def jobs(name: str, planned: dict[str, list[RunSpec]]) -> dict[str, list[RunSpec]]:
     """All runs of a profile, each once, in groups that one process works through: job -> runs.
 
     A run that several artefacts need belongs to the first. A job holds up to `runs_per_job` runs of one target.
     """
     size, seen, found = profile(name)["runs_per_job"], set(), {}
-    for artefact in ARTEFACTS:
+    for artefact, specs in planned.items():
         by_target = {}
-        for s in runs(artefact, name, device):
+        for s in specs:
             if label(s) not in seen:
                 seen.add(label(s))
                 by_target.setdefault(s.target, []).append(s)
-        for target, specs in by_target.items():
-            for i in range(0, len(specs), size):
-                found[f"{artefact}-{target.replace('/', '-')}-{i // size + 1}"] = specs[i : i + size]
+        for target, some in by_target.items():
+            for i in range(0, len(some), size):
+                found[f"{artefact}-{target.replace('/', '-')}-{i // size + 1}"] = some[i : i + size]
     return found
 
 
-def needed(artefact: str, name: str, device: str | None = None) -> list[str]:
-    """The jobs that hold an artefact's runs."""
-    labels = {label(s) for s in runs(artefact, name, device)}
-    return [job for job, specs in jobs(name, device).items() if labels & {label(s) for s in specs}]
+def needed(specs: list[RunSpec], jobs: dict[str, list[RunSpec]]) -> list[str]:
+    """The jobs that hold some runs."""
+    labels = {label(s) for s in specs}
+    return [job for job, held in jobs.items() if labels & {label(s) for s in held}]

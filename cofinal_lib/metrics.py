@@ -75,6 +75,23 @@ def spearman_rows(predicted, scores) -> np.ndarray:
         return (p * s).sum(-1) / np.sqrt((p**2).sum(-1) * (s**2).sum(-1))
 
 
+def difference_interval(first, second, scores, seed: int = 0, level: float = 0.95, resamples: int = 1000):
+    """Percentile interval of one method's SRCC less another's over the same resampled test routines: (low, high).
+
+    Args:
+        first, second: (S, N), several seeds of either, whose correlations are averaged. scores: (N,).
+
+    What makes a draw of routines easy or hard for both cancels.
+    """
+    scores = np.asarray(scores, float)
+    draws = np.random.default_rng(seed).integers(0, len(scores), (resamples, len(scores)))
+    rhos = [spearman_rows(np.asarray(p, float)[:, draws], scores[draws]).mean(0) for p in (first, second)]  # (R,) each
+    found = rhos[0] - rhos[1]
+    if np.isnan(found).all():
+        return float("nan"), float("nan")
+    return tuple(float(q) for q in np.nanquantile(found, [(1 - level) / 2, (1 + level) / 2]))
+
+
 def bootstrap_interval(predicted, scores, seed: int, level: float = 0.95, resamples: int = 2000):
     """Percentile interval of the rank correlation over resampled test routines: (low, high).
 

@@ -10,6 +10,7 @@ from cofinal_lib.errors import CofinalError
 from cofinal_lib.records import HOME, RunRecord
 
 NOTEBOOK = HOME / "book" / "experiments" / "run.ipynb"
+PARAMETERS = ("spec", "out", "run_id")
 
 
 def unavailable(notebook: Path = NOTEBOOK) -> str | None:
@@ -20,6 +21,18 @@ def unavailable(notebook: Path = NOTEBOOK) -> str | None:
     if not Path(notebook).is_file():
         return f"no report without {notebook}, which the repository and a release's wheel bring; install one of them"
     return None
+
+
+def refuse_unknown(names: dict) -> None:
+    """Refuse a parameter that the notebook does not have; papermill only warns of it, and it would change nothing.
+
+    Args:
+        names: the notebook's globals(), parameters among them.
+    """
+    shell = {"In", "Out"}  # the kernel's own
+    given = {n for n, v in names.items() if isinstance(v, str | int | float | list | dict) and n[0] != "_"} - shell
+    if unknown := given - set(PARAMETERS):
+        raise CofinalError(f"unknown parameter {', '.join(sorted(unknown))}; expected {', '.join(PARAMETERS)}")
 
 
 def execute(record_folder: Path, notebook: Path = NOTEBOOK, home: Path | None = None) -> None:

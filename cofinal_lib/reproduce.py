@@ -49,7 +49,8 @@ def work(job: str, profile: str, out: Path, device: str | None = None) -> None:
 
     A run that fails is noted, with a notebook that shows where, and the others go on.
     """
-    made, failed, specs = {}, {}, experiments.jobs(profile, device).get(job)
+    made, failed = {}, {}
+    specs = experiments.jobs(profile, experiments.plan(profile, device)).get(job)
     if specs is None:
         raise CofinalError(f"profile {profile} has no job {job!r} here; cofinal reproduce --dry-run lists them")
     for spec in specs:
@@ -75,12 +76,14 @@ def work(job: str, profile: str, out: Path, device: str | None = None) -> None:
 
 def render(artefact: str, profile: str, out: Path, device: str | None = None) -> None:
     """Write an artefact's data as <artefact>.csv, and what is drawn from it, from the records of finished jobs."""
-    made = {}
-    for job in experiments.jobs(profile, device):
+    made, plan = {}, experiments.plan(profile, device)
+    for job in experiments.jobs(profile, plan):
         if (path := out / "jobs" / f"{job}.json").exists():
             made |= _job(path)["runs"]
-    labels = dict.fromkeys(label(s) for s in experiments.runs(artefact, profile, device))
+    labels = dict.fromkeys(label(s) for s in plan[artefact])
     records = [RunRecord.read(out / made[name]) for name in labels if name in made]
+    if labels and not records:
+        raise CofinalError(f"{artefact}: none of its {len(labels)} runs was made, so there is nothing to show")
     results.render(artefact, results.collect(artefact, records), out, f"cofinal reproduce --profile {profile}")
 
 
@@ -118,15 +121,15 @@ def reproduce(
     unknown = set(artefacts) - set(ARTEFACTS)
     if unknown:
         raise CofinalError(f"unknown {', '.join(sorted(unknown))}; expected some of {', '.join(ARTEFACTS)}, or none")
-    possible, absent = experiments.possible(profile), experiments.absent(profile)
-    if absent:
+    plan = experiments.plan(profile, device)
+    if absent := experiments.absent(profile, plan):
         fetch = "`cofinal data fetch fisv uiprmd` brings what is public; for rg see the README"
         print(f"left out, not at hand: {', '.join(absent)} ({fetch})", file=sys.stderr)
-    if hopeless := [artefact for artefact in artefacts if artefact not in possible]:
+    if hopeless := [artefact for artefact in artefacts if artefact not in plan]:
         raise CofinalError(f"{', '.join(hopeless)}: none of the data it needs in profile {profile} is at hand")
-    artefacts = artefacts or possible
-    jobs = experiments.jobs(profile, device)
-    jobs = {job: jobs[job] for artefact in artefacts for job in experiments.needed(artefact, profile, device)}
+    artefacts = artefacts or list(plan)
+    jobs = experiments.jobs(profile, plan)
+    jobs = {job: jobs[job] for artefact in artefacts for job in experiments.needed(plan[artefact], jobs)}
     if dry_run:
         return _plan(jobs, out, profile, cores)
     if why_not := lacking():

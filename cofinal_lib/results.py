@@ -44,17 +44,19 @@ def tidy(records: Iterable[RunRecord]) -> pd.DataFrame:
 
     Columns: target, source, method, options; without, n_grades, n_subgrades of CoFInAl's configuration; seeds, epochs;
     split, selection, decoding; srcc, srcc_low, srcc_high, relative_l2 (means over seeds, Student's 95 % interval);
-    per_seed, each seed's SRCC; routines_low, routines_high, the mean's interval over resampled test routines (soft);
-    ridge, the SRCC of ridge regression on the mean clip; device, torch, commit, run_id.
+    per_seed, each seed's SRCC; ranks (test routines, last epoch, soft), see `ranked`; routines_low, routines_high, the
+    mean's interval over resampled test routines (soft); ridge, the SRCC of ridge regression on the mean clip; device,
+    torch, commit, run_id.
     """
     rows = []
     for record in records:
-        spec, provenance = record.record["spec"], record.record["provenance"]
-        config, resampled = record.record["config"], _over_routines(record)
+        spec, provenance, arrays = record.record["spec"], record.record["provenance"], record.arrays
+        config, resampled = record.record["config"], _over_routines(record.record["epochs"], arrays)
         for split, measures in record.record["metrics"].items():
             for selection, decodings in measures["srcc"].items():
                 for decoding, srcc in decodings.items():
-                    low, high = resampled[selection] if (split, decoding) == ("test", "soft") else (None, None)
+                    soft = (split, decoding) == ("test", "soft")
+                    low, high = resampled[selection] if soft else (None, None)
                     rows.append(
                         {
                             "target": spec["target"],
@@ -73,6 +75,7 @@ def tidy(records: Iterable[RunRecord]) -> pd.DataFrame:
                             "srcc_low": srcc["low"],
                             "srcc_high": srcc["high"],
                             "per_seed": " ".join("nan" if v is None else f"{v:.6g}" for v in srcc["per_seed"]),
+                            "ranks": ranked(arrays) if soft and selection == "last" else None,
                             "routines_low": low,
                             "routines_high": high,
                             "relative_l2": measures["relative_l2"][selection][decoding]["mean"],
@@ -86,15 +89,27 @@ def tidy(records: Iterable[RunRecord]) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def _over_routines(record: RunRecord) -> dict[str, tuple[float, float]]:
-    """Interval of the mean test SRCC (soft decoding) over resampled test routines, by selection."""
-    arrays = record.arrays
+def ranked(arrays: dict) -> str | None:
+    """Ranks of a run's test routines by score and, after each "|", by a seed's last predictions (soft): "0 2 1|0 1 2".
+
+    They are what a rank correlation sees of predictions, so two runs can be compared routine by routine, resampled or
+    not. Equal values have equal ranks. None where a prediction is not finite.
+    """
+    test = ~arrays["is_train"]
+    rows = np.vstack([arrays["scores"][test], arrays["predictions"][:, -1, test, 0]])
+    if not np.isfinite(rows).all():
+        return None
+    return "|".join(" ".join(map(str, np.unique(row, return_inverse=True)[1])) for row in rows)
+
+
+def _over_routines(epochs: dict[str, list[int]], arrays: dict) -> dict[str, tuple[float, float]]:
+    """Interval of the mean test SRCC (soft decoding) over resampled test routines, by selection of epochs."""
     test, soft = ~arrays["is_train"], arrays["predictions"][..., 0]  # (N,), (S, E, N)
     return {
         selection: bootstrap_interval(
-            soft[range(len(epochs)), epochs][:, test], arrays["scores"][test], seed=0, resamples=1000
+            soft[range(len(chosen)), chosen][:, test], arrays["scores"][test], seed=0, resamples=1000
         )
-        for selection, epochs in record.record["epochs"].items()
+        for selection, chosen in epochs.items()
     }
 
 

@@ -36,7 +36,7 @@ class RunSpec:
     """Everything a person chooses about a run.
 
     Attributes:
-        target: one of `data.TARGETS`.
+        target: what `data.load` reads.
         method: one of `rivals.METHODS`; "cofinal" is the method as printed.
         seeds: one training each.
         epochs: passes over the training routines.
@@ -115,8 +115,9 @@ class RunSpec:
     @property
     def _official(self) -> str:
         """The target, or the official one that a twin is the twin of."""
-        dataset, name = self.target.split("/")
-        return self.target if dataset != "twin" else f"{'fisv' if name in ('tes', 'pcs') else 'rg'}/{name}"
+        official = self.target.split("@")[0]  # whatever backbone's features
+        dataset, name = official.split("/")
+        return official if dataset != "twin" else f"{'fisv' if name in ('tes', 'pcs') else 'rg'}/{name}"
 
     @property
     def _dataset(self) -> str:

@@ -8,7 +8,7 @@ from scipy import stats
 from torch import Tensor, nn
 
 from cofinal_lib.figures.rivals import METHOD_NAMES
-from cofinal_lib.metrics import fisher_mean, mean_interval, spearman_interval, spearman_rows
+from cofinal_lib.metrics import difference_interval, fisher_mean, mean_interval, spearman_interval, spearman_rows
 from cofinal_lib.paper import printed
 from cofinal_lib.rivals import SOLVED
 
@@ -159,6 +159,12 @@ def switches() -> Styler:
 # --------------------------------------------------------------------------------------- Table 1
 
 
+def group_of(target: str) -> str:
+    """The data set of a target in Table 1's heading, "RG" or "Fis-V", which a twin shares; else "UI-PRMD"."""
+    name = target.split("/")[1].split("@")[0]
+    return next((group for group, names in GROUPS.items() if name in names), "UI-PRMD")
+
+
 def last_epoch(results: pd.DataFrame) -> pd.DataFrame:
     """Of an artefact's data (`results.tidy`), what is compared first: test routines, last epoch, soft decoding."""
     chosen = results.query("split == 'test' and selection == 'last' and decoding == 'soft'").reset_index(drop=True)
@@ -196,12 +202,11 @@ def compare(grid: pd.DataFrame) -> pd.DataFrame:
     Sources: "movement", "twin" and "official" are ours; "paper" are the cells that Table 1 prints for official
     features, which have no interval over seeds, for it reports none. Method "ridge" stands beside every run of ours,
     so it has a cell also where it has no run of its own. Target "average" is a group's Fisher average; Fis-V's two
-    scores are of the same routines.
+    scores are of the same routines. A reader's features of another backbone are a target of their own, "pcs@i3d".
     """
     rows, beside = [], []
     for r in grid.itertuples():
-        name = r.target.split("/")[1]
-        group = next((g for g, names in GROUPS.items() if name in names), "UI-PRMD")
+        group, name = group_of(r.target), r.target.split("/")[1]
         head = r.source, group, name
         rows.append((*head, r.method, r.srcc, r.srcc_low, r.srcc_high, r.routines_low, r.routines_high))
         beside.append((*head, "ridge", r.ridge, np.nan, np.nan, *spearman_interval(r.ridge, N_TEST[group])))
@@ -209,14 +214,19 @@ def compare(grid: pd.DataFrame) -> pd.DataFrame:
     for method, row in PRINTED_ROWS.items():
         for group, names in GROUPS.items():
             for name in names:
-                rho = table.loc[row, name]
+                over_routines = spearman_interval(table.loc[row, name], N_TEST[group])
+                rows.append(("paper", group, name, method, table.loc[row, name], np.nan, np.nan, *over_routines))
+    for target in grid.loc[grid["target"].str.contains("@"), "target"].unique():
+        group, name = group_of(target), target.split("/")[1]
+        for method in PRINTED_ROWS:
+            if np.isfinite(rho := printed_cell(target, method)):
                 over_routines = spearman_interval(rho, N_TEST[group])
                 rows.append(("paper", group, name, method, rho, np.nan, np.nan, *over_routines))
     ends = ["low", "high", "routines_low", "routines_high"]
     cells = pd.DataFrame(rows + beside, columns=["source", "group", "target", "method", "srcc", *ends])
     cells = cells.drop_duplicates(["source", "group", "target", "method"])
-    means = []
-    for (source, group, method), part in cells.groupby(["source", "group", "method"], sort=False):
+    means, vst = [], cells[~cells["target"].str.contains("@")]
+    for (source, group, method), part in vst.groupby(["source", "group", "method"], sort=False):
         if group in GROUPS and len(part) == len(GROUPS[group]):
             over_routines = average(part, "routines_low", "routines_high", together=group == "Fis-V")
             means.append((source, group, "average", method, *average(part), *over_routines[1:]))
@@ -265,7 +275,8 @@ def side_by_side(cells: pd.DataFrame, group: str, sources: tuple[str, ...], over
     part["cell"] = [_cell(*row) for row in part[["srcc", *ends]].to_numpy()]
     part["source"] = part["source"].map(SOURCE_HEADINGS)
     table = part.pivot(index="method", columns=["source", "target"], values="cell")
-    targets = [*GROUPS.get(group, table.columns.unique("target")), "average"]
+    targets = [*GROUPS.get(group, ()), "average", *table.columns.unique("target")]
+    targets = list(dict.fromkeys(targets))
     columns = [(s, t) for s in SOURCE_HEADINGS.values() for t in targets if (s, t) in table.columns]
     table = table.reindex([m for m in METHOD_NAMES if m in table.index])[columns]
     table = table.rename(index=METHOD_NAMES).fillna(NOTHING)
@@ -390,30 +401,42 @@ def leads_table(leads: pd.DataFrame) -> Styler:
     return styled(table.set_axis(leads["group"] + ", " + leads["target"]), "leads", narrow=True)
 
 
-def paired(points: pd.DataFrame) -> pd.DataFrame:
-    """Each method against ridge regression on the same test routines, resampled together (Figure 5's predictions).
+def against_ridge(results: pd.DataFrame, points: pd.DataFrame) -> pd.DataFrame:
+    """Each network against ridge regression on the same test routines, resampled together.
 
     Args:
-        points: of `results.what_features_know`: one target, kinds "backbone" (ridge) and methods, their seeds.
+        results: Table 1's, whose ranks are compared (`ranks`).
+        points: of `results.what_features_know`, for networks whose ranks are not kept: one target, kinds "backbone"
+            (ridge) and methods, their seeds.
 
     Returns:
         columns target, source, method, seeds; srcc, ridge (means over seeds); difference, low, high (95 %, over
         routines); between, the rank correlation of the method's predictions with ridge's, a mean over seeds.
     """
     rows = []
+
+    def add(target, source, method, own, ridge, scores):
+        """One row; own, ridge: (S, N), (1, N), scores (N,), or their ranks."""
+        srcc, base = (float(spearman_rows(p, scores).mean()) for p in (own, ridge))
+        ends = difference_interval(own, ridge, scores)
+        between = spearman_rows(own, ridge).mean()
+        rows.append((target, source, method, len(own), srcc, base, srcc - base, *ends, between))
+
+    for target, part in last_epoch(results).groupby("target", sort=False):
+        kept = {r["method"]: (r["source"], ranks(r)) for r in part.to_dict("records")}
+        _, ridge = kept.get("ridge", (None, None))
+        for method, (source, own) in kept.items():
+            if method not in SOLVED and own is not None and ridge is not None and np.array_equal(own[0], ridge[0]):
+                add(target, source, method, own[1:], ridge[1:], own[0])
     if "backbone" in points["kind"].to_numpy():
-        kinds = points.groupby("kind")
-        predicted = {kind: part.pivot(index="seed", columns="id", values="predicted") for kind, part in kinds}
+        predicted = {
+            k: part.pivot(index="seed", columns="id", values="predicted") for k, part in points.groupby("kind")
+        }
         scores = points.drop_duplicates("id").set_index("id")["score"]
-        draws = np.random.default_rng(0).integers(0, len(scores), (1000, len(scores)))
         ridge = predicted.pop("backbone")[scores.index].to_numpy()[:1]  # the same for every seed
-        head = points[["target", "source"]].iloc[0]
-        for method in (m for m in METHOD_NAMES if m in predicted):
-            own = predicted[method][scores.index].to_numpy()  # (S, N)
-            srcc, base = (spearman_rows(p[:, draws], scores.to_numpy()[draws]).mean(0) for p in (own, ridge))
-            means = [float(spearman_rows(p, scores.to_numpy()).mean()) for p in (own, ridge)]
-            ends = np.nanquantile(srcc - base, [0.025, 0.975])
-            rows.append((*head, method, len(own), *means, means[0] - means[1], *ends, spearman_rows(own, ridge).mean()))
+        target, source = points[["target", "source"]].iloc[0]
+        for method in (m for m in METHOD_NAMES if m in predicted and (target, m) not in {(r[0], r[2]) for r in rows}):
+            add(target, source, method, predicted[method][scores.index].to_numpy(), ridge, scores.to_numpy())
     names = ["target", "source", "method", "seeds", "srcc", "ridge", "difference", "low", "high", "between"]
     return pd.DataFrame(rows, columns=names)
 
@@ -483,7 +506,7 @@ def beside_printed(results: pd.DataFrame) -> dict[str, int]:
 
 
 def paired_table(pairs: pd.DataFrame) -> Styler:
-    """`paired` as the book sets it."""
+    """`against_ridge` as the book sets it."""
     if pairs.empty:
         return styled(pd.DataFrame({"": ["no predictions here"]}), "paired").hide()
     table = pd.DataFrame(
@@ -491,7 +514,7 @@ def paired_table(pairs: pd.DataFrame) -> Styler:
             "seeds": pairs["seeds"].map(str),
             "SRCC": pairs["srcc"].map("{:.3f}".format),
             "ridge": pairs["ridge"].map("{:.3f}".format),
-            "difference": [_signed(*row) for row in pairs[["difference", "low", "high"]].to_numpy()],
+            "difference": [signed_cell(*row) for row in pairs[["difference", "low", "high"]].to_numpy()],
             "predictions alike": pairs["between"].map("{:.2f}".format),
         }
     )
@@ -500,7 +523,7 @@ def paired_table(pairs: pd.DataFrame) -> Styler:
 
 
 def line_to_pass(results: pd.DataFrame) -> pd.DataFrame:
-    """Official targets by the simplest methods: one row a target.
+    """Official targets by the simplest methods, on VST features: one row a target.
 
     Columns: target; ridge, ridge_low, ridge_high (over routines); kernel, kernel ridge on five segment means, and svr,
     the SVR on the mean clip (NaN without a run); svr_printed, on C3D's features; printed, the number of cells that
@@ -510,11 +533,10 @@ def line_to_pass(results: pd.DataFrame) -> pd.DataFrame:
     svr_printed = table.set_index("method").loc["C3D+SVR"]
     vst = table[table["backbone"].str.startswith("VST")]
     rows = []
-    official = last_epoch(results[results["source"] == "official"])
+    official = last_epoch(results[(results["source"] == "official") & ~results["target"].str.contains("@")])
     for target, part in official.groupby("target", sort=False):
         name, ridge = target.split("/")[1], part["ridge"].iloc[0]
-        group = next(g for g, names in GROUPS.items() if name in names)
-        low, high = spearman_interval(ridge, N_TEST[group])
+        low, high = spearman_interval(ridge, N_TEST[group_of(target)])
         kernel, svr = (part.loc[part["method"] == m, "srcc"].max() for m in ("kernel-ridge", "c3d-svr"))
         cells = vst[name]
         near = int(cells.between(low, high).sum())
@@ -563,7 +585,7 @@ def results_table(results: pd.DataFrame) -> pd.DataFrame:
     Columns: last epoch, over seeds and over routines its two intervals (95 %), best on test (optimistic: what the
     released code reports), ridge (regression on the mean clip), paper, and our last epoch less the paper's. The paper's
     cells stand beside official data alone. Table 3 has, in place of ridge, what each arm loses against the whole
-    method, seed by seed.
+    method, seed by seed, and the interval of this loss over the same resampled test routines.
     """
     if results.empty:
         return pd.DataFrame({"": ["no runs here"]}, index=[""])
@@ -579,25 +601,24 @@ def results_table(results: pd.DataFrame) -> pd.DataFrame:
         )
         name = ARM_NAMES[r.without] if arms else METHOD_NAMES[r.method]
         row = {
-            "last epoch": _number(r.srcc),
-            "over seeds": _span_of(r.srcc_low, r.srcc_high),
-            "over routines": _span_of(r.routines_low, r.routines_high),
-            "best on test": _number(best[r.target, r.method, r.options]),
+            "last epoch": number(r.srcc),
+            "over seeds": span(r.srcc_low, r.srcc_high),
+            "over routines": span(r.routines_low, r.routines_high),
+            "best on test": number(best[r.target, r.method, r.options]),
         }
         if not arms:
-            row["ridge"] = _number(r.ridge)
+            row["ridge"] = number(r.ridge)
         rows[f"{r.target} ({r.source})", name] = row | {
-            "paper": _number(paper),
-            "difference": NOTHING if np.isnan(paper) else f"{r.srcc - paper:+.3f}",
+            "paper": number(paper),
+            "difference": number(r.srcc - paper, "+"),
         }
     table = pd.DataFrame(rows).T
     if arms:
-        losses = losses_of_arms(results).query("seeds > 0").set_index(["target", "without"])
-        told = {arm: _signed(r.loss, r.low, r.high) for arm, r in zip(losses.index, losses.itertuples(), strict=True)}
-        chosen = last_epoch(results)
-        table["less than the whole"] = [
-            told.get(arm, NOTHING) for arm in zip(chosen["target"], chosen["without"].fillna(""), strict=True)
-        ]
+        table[["less than the whole", "this, over routines"]] = NOTHING
+        for r in losses_of_arms(results).query("seeds > 0").itertuples():
+            row = f"{r.target} ({r.source})", ARM_NAMES[r.without]
+            table.loc[row, "less than the whole"] = signed_cell(r.loss, r.low, r.high)
+            table.loc[row, "this, over routines"] = span(r.routines_low, r.routines_high, "+")
     return table
 
 
@@ -607,19 +628,40 @@ ARM_NAMES = {"": "CoFInAl", "L_R": "w/o L_R", "TFM": "w/o TFM", "GPM": "w/o GPM"
 def losses_of_arms(results: pd.DataFrame) -> pd.DataFrame:
     """What leaving a part out costs: test SRCC of the whole method less the arm's, paired by seed.
 
-    Columns: target, source, without, loss, low, high (Student's 95 % over seeds), seeds that both have; NaN and 0
-    where the whole method has not run.
+    Columns: target, source, without, loss, low, high (Student's 95 % over seeds), seeds that both have; routines_low,
+    routines_high, between, of `same_routines`; NaN and 0 where the whole method has not run.
     """
     rows = []
     chosen = last_epoch(results).assign(without=lambda f: f["without"].fillna(""))
     for target, part in chosen.groupby("target", sort=False):
-        whole = np.concatenate([[], *map(per_seed, part.loc[part["without"] == "", "per_seed"][:1])])
-        for r in part[part["without"] != ""].itertuples():
-            arm = per_seed(r.per_seed)
-            n = min(len(arm), len(whole))
-            loss = mean_interval(whole[:n] - arm[:n]) if n else (np.nan,) * 3
-            rows.append((target, r.source, r.without, *loss, n))
-    return pd.DataFrame(rows, columns=["target", "source", "without", "loss", "low", "high", "seeds"])
+        (whole,) = part[part["without"] == ""].to_dict("records")[:1] or [{"per_seed": ""}]
+        for r in part[part["without"] != ""].to_dict("records"):
+            both = [per_seed(row["per_seed"]) for row in (whole, r)]
+            n = min(map(len, both))
+            loss = mean_interval(both[0][:n] - both[1][:n]) if n else (np.nan,) * 3
+            rows.append((target, r["source"], r["without"], *loss, n, *same_routines(whole, r)))
+    columns = ["target", "source", "without", "loss", "low", "high", "seeds"]
+    return pd.DataFrame(rows, columns=[*columns, "routines_low", "routines_high", "between"])
+
+
+def ranks(row: dict | pd.Series) -> np.ndarray | None:
+    """The column ranks of `results.tidy`, (1 + S, N): of the score, then of each seed; None where none are kept."""
+    text = row.get("ranks")
+    return np.array([part.split() for part in text.split("|")], int) if isinstance(text, str) and text else None
+
+
+def same_routines(first: dict | pd.Series, second: dict | pd.Series) -> tuple[float, float, float]:
+    """One run's test SRCC less another's, rows of `results.tidy`, over the same resampled routines: low, high, between.
+
+    between is the rank correlation of their predictions, a mean over seeds. The seeds are those that both have. All
+    three are NaN where ranks are not kept, or are not of the same routines.
+    """
+    one, other = ranks(first), ranks(second)
+    if one is None or other is None or not np.array_equal(one[0], other[0]):
+        return (np.nan,) * 3
+    n = min(len(one), len(other))
+    a, b = one[1:n], other[1:n]
+    return *difference_interval(a, b, one[0]), float(spearman_rows(a, b).mean())
 
 
 def per_seed(text: str | float) -> np.ndarray:
@@ -628,16 +670,17 @@ def per_seed(text: str | float) -> np.ndarray:
 
 
 def printed_cell(target: str, method: str, without: str = "") -> float:
-    """What Table 1 (Table 3 for an arm of CoFInAl) prints for an official target, on VST features; NaN if nothing."""
-    name = target.split("/")[1]
+    """What Table 1 (Table 3 for an arm of CoFInAl) prints for an official target, on the same features; NaN if nothing.
+
+    The features are VST's, unless the target says "@i3d" or "@c3d".
+    """
+    name, _, backbone = target.split("/")[1].partition("@")
     if without:
         table = printed("table3").set_index("without")
-        return float(table.loc[without, name]) if name in table else np.nan
-    table = printed("table1").set_index(["method", "backbone"])
-    row = PRINTED_ROWS.get(method)
-    if row is None or row[1] == "C3D" or name not in table:  # C3D's features are not ours
-        return np.nan
-    return float(table.loc[row, name])
+        return float(table.loc[without, name]) if name in table and not backbone else np.nan
+    table, (row, _) = printed("table1"), PRINTED_ROWS.get(method, (None, None))
+    same = table[(table["method"] == row) & table["backbone"].str.startswith(backbone.upper() or "VST")]
+    return float(same[name].iloc[0]) if len(same) and name in same else np.nan
 
 
 def as_files(artefact: str, results: pd.DataFrame, command: str) -> dict[str, str]:
@@ -678,15 +721,18 @@ def extent(results: pd.DataFrame, column: str) -> str:
     return f"{low}" if low == high else f"{low} to {high}"
 
 
-def _number(value: float) -> str:
-    return NOTHING if pd.isna(value) else f"{value:.3f}"
+def number(value: float, sign: str = "") -> str:
+    """Three decimals, or a dash for what is not there."""
+    return NOTHING if pd.isna(value) else f"{value:{sign}.3f}"
 
 
-def _span_of(low: float, high: float) -> str:
-    return NOTHING if pd.isna(low) or pd.isna(high) else f"{low:.3f} to {high:.3f}"
+def span(low: float, high: float, sign: str = "") -> str:
+    """An interval in words, or a dash."""
+    return NOTHING if pd.isna(low) or pd.isna(high) else f"{low:{sign}.3f} to {high:{sign}.3f}"
 
 
-def _signed(mean: float, low: float, high: float) -> str:
+def signed_cell(mean: float, low: float, high: float) -> str:
+    """A difference and, where it is known, its interval."""
     interval = "" if pd.isna(low) else f" ({low:+.3f} to {high:+.3f})"
     return f"{mean:+.3f}{interval}"
 
@@ -729,10 +775,10 @@ def time_table(summarised: pd.DataFrame) -> Styler:
     rows = {}
     for (batch, method), r in summarised.iterrows():
         row, head = rows.setdefault(METHOD_NAMES[method], {}), f"batch of {batch}"
-        row[head, "ms"] = _span(r, "ms")
+        row[head, "ms"] = _quartiles(r, "ms")
         if batch > 1:
             row[head, "ms a routine"] = f"{r['ms'] / batch:.3g}"
-        row[head, "ratio to GDLT"] = _span(r, "ratio")
+        row[head, "ratio to GDLT"] = _quartiles(r, "ratio")
     return styled(pd.DataFrame(rows).T, "times", sources=True)
 
 
@@ -740,7 +786,7 @@ def beside_table(beside: pd.DataFrame) -> Styler:
     """Ratios to GDLT, ours and printed, with the printed milliseconds; see `efficiency.ratios_beside_printed`."""
     rows = {
         METHOD_NAMES[method]: {
-            ("this machine", "ratio to GDLT"): _span(r, "ratio"),
+            ("this machine", "ratio to GDLT"): _quartiles(r, "ratio"),
             ("paper, its machine", "ms"): f"{r['printed_ms']:.4f}",
             ("paper, its machine", "ratio to GDLT"): f"{r['printed_ratio']:.3g}",
         }
@@ -749,5 +795,5 @@ def beside_table(beside: pd.DataFrame) -> Styler:
     return styled(pd.DataFrame(rows).T, "beside", sources=True)
 
 
-def _span(row: pd.Series, name: str) -> str:
+def _quartiles(row: pd.Series, name: str) -> str:
     return f"{row[name]:.3g}\n{row[name + '_low']:.3g} to {row[name + '_high']:.3g}"

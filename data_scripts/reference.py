@@ -29,8 +29,7 @@ def main(profile: str, folder: Path, update: bool = False) -> None:
         if name not in found or len(spec.seeds) >= len(found[name].record["spec"]["seeds"]):
             found[name] = record
     used = {}
-    for artefact in experiments.ARTEFACTS:
-        specs = experiments.runs(artefact, profile)
+    for artefact, specs in experiments.plan(profile).items():
         records = [found[experiments.label(s), s.epochs] for s in specs if (experiments.label(s), s.epochs) in found]
         used |= {r.record["run_id"]: r.record for r in records}
         if records or not (specs or update):

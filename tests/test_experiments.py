@@ -14,12 +14,13 @@ def everything_at_hand(monkeypatch):
 
 @pytest.mark.parametrize("profile", experiments.PROFILES)
 def test_every_run_belongs_to_one_job_and_every_artefact_finds_its_runs(profile):
-    jobs = experiments.jobs(profile)
+    plan = experiments.plan(profile)
+    jobs = experiments.jobs(profile, plan)
     labels = [experiments.label(s) for specs in jobs.values() for s in specs]
     assert len(labels) == len(set(labels))
     for artefact in experiments.ARTEFACTS:
-        wanted = {experiments.label(s) for s in experiments.runs(artefact, profile)}
-        held = {experiments.label(s) for job in experiments.needed(artefact, profile) for s in jobs[job]}
+        wanted = {experiments.label(s) for s in plan[artefact]}
+        held = {experiments.label(s) for job in experiments.needed(plan[artefact], jobs) for s in jobs[job]}
         assert wanted <= held and (wanted or artefact == "table2")
     size = experiments.profile(profile)["runs_per_job"]
     assert all(len({s.target for s in specs}) == 1 and len(specs) <= size for specs in jobs.values())
@@ -45,12 +46,38 @@ def test_a_sweep_keeps_to_sub_grades_that_have_room():
 
 def test_targets_without_data_are_left_out(monkeypatch):
     monkeypatch.setattr(experiments, "at_hand", lambda target: target.startswith("twin"))
-    assert {s.target.split("/")[0] for s in experiments.runs("table1", "quick")} == {"twin"}
-    assert not any(job.startswith("table1-uiprmd") for job in experiments.jobs("quick"))
+    plan = experiments.plan("quick")
+    assert {s.target.split("/")[0] for s in plan["table1"]} == {"twin"}
+    assert not any(job.startswith("table1-uiprmd") for job in experiments.jobs("quick", plan))
+    assert experiments.absent("quick", plan) == ["uiprmd/deep-squat"]
+
+
+def test_other_backbones_are_run_where_a_reader_has_them_and_not_missed_elsewhere(monkeypatch):
+    monkeypatch.setattr(experiments, "at_hand", lambda target: "@" not in target)
+    without = experiments.plan("paper")
+    monkeypatch.setattr(experiments, "at_hand", lambda target: "@" not in target or target == "fisv/pcs@i3d")
+    plan = experiments.plan("paper")
+    more = [s for s in plan["table1"] if s not in without["table1"]]
+    assert [(s.target, s.method) for s in more] == [("fisv/pcs@i3d", method) for method in METHODS]
+    assert {artefact: specs for artefact, specs in plan.items() if specs != without[artefact]}.keys() == {"table1"}
+    assert not experiments.absent("paper", without)
+
+
+def test_an_artefact_without_any_data_is_not_planned(monkeypatch):
+    monkeypatch.setattr(experiments, "at_hand", lambda target: target == "rg/ball")
+    plan = experiments.plan("paper")
+    assert "figure5" not in plan and plan["table2"] == [] and len(plan["table3"]) == 5
+
+
+def test_each_targets_data_are_looked_for_once(monkeypatch):
+    asked = []
+    monkeypatch.setattr(experiments, "at_hand", lambda target: asked.append(target) or True)
+    experiments.plan("quick")
+    assert len(asked) == len(set(asked))
 
 
 def test_another_device_takes_the_profiles_place():
-    assert {s.device for specs in experiments.jobs("paper", "cpu").values() for s in specs} == {"cpu"}
+    assert {s.device for specs in experiments.plan("paper", "cpu").values() for s in specs} == {"cpu"}
 
 
 def test_an_unknown_profile_is_named():

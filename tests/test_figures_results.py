@@ -224,6 +224,41 @@ def test_arms_are_judged_over_seeds_and_over_routines():
     assert "better" in ablations.gap_in_words(frame(with_arms("fisv/pcs", ARMS))).data
 
 
+def ranked(rows: list[dict], predicted) -> list[dict]:
+    """Rows with ranks, of a score that rises from routine to routine."""
+    text = "|".join(" ".join(map(str, row)) for row in (range(len(predicted)), predicted, predicted))
+    return [r | {"ranks": text if (r["split"], r["selection"]) == ("test", "last") else np.nan} for r in rows]
+
+
+def test_arms_whose_ranks_are_kept_are_judged_on_the_same_routines():
+    order, swapped = np.arange(40), np.arange(40).reshape(-1, 2)[:, ::-1].ravel()
+    rows = ranked(row("fisv/pcs", [0.9, 0.9]), order) + ranked(row("fisv/pcs", [0.8, 0.8], "x", without="TFM"), swapped)
+    rows += row("fisv/pcs", [0.3, 0.3], "y", without="GPM")
+    judged = ablations.judged_arms(frame(rows)).set_index("without")
+    assert judged.loc["TFM", "beyond_routines"] and 0 < judged.loc["TFM", "distance"] < 0.05, "all routines say so"
+    alone = ablations.judged_arms(frame(with_arms("fisv/pcs", ARMS)))["distance"]
+    assert judged.loc["GPM", "distance"] == tables.luck(0.9, 100) and (alone == tables.luck(0.55, 100)).all()
+    shown = ablations.noise_of_arms(judged.reset_index()).data.iloc[:, -1]
+    assert list(shown.str.contains("not paired")) == [False, True]
+    assert "not paired" in ablations.arms_table(frame(rows)).to_html()
+    ablations.arms(frame(rows), LINE)
+
+
+def test_settings_whose_ranks_are_kept_are_judged_on_the_same_routines():
+    random, order = np.random.default_rng(0), np.arange(40)
+    near = order.reshape(-1, 2)[:, ::-1].ravel()
+    settings = {4: order, 2: random.permutation(40), 10: near}
+    bars = grades("fisv/pcs", {4: [0.9, 0.9], 2: [0.1, 0.1], 10: [0.89, 0.9]})
+    rows = [ranked([r], settings[r["n_grades"]])[0] for r in bars]
+    judged = draw.judged_sweep(frame(rows), "n_grades").iloc[0]
+    assert judged["paired"] == 2 and judged["inside"] == 0, "a little worse on every draw, and much worse"
+    assert 0 < judged["routines_bar"] < 0.6 and not judged["beyond_routines"]
+    assert draw.judged_table(draw.judged_sweep(frame(rows), "n_grades")).data.iloc[0, -2] != "not paired"
+    text = "|".join(" ".join(map(str, r)) for r in (order, order))
+    same = [tables.ranks({"ranks": text})] * 3
+    assert draw.lead_over_routines(same) == 0 and np.isnan(draw.lead_over_routines([*same, None]))
+
+
 def test_arms_stand_one_seed_a_missing_whole_and_an_undefined_srcc():
     lone = frame(with_arms("fisv/pcs", {"": [0.4], "TFM": [0.7]}), with_arms("fisv/tes", {"TFM": [0.5]}))
     judged = ablations.judged_arms(lone)

@@ -6,23 +6,37 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from cofinal_lib import experiments, results
+from cofinal_lib import experiments, results, tables
 from cofinal_lib.data import at_hand
+from cofinal_lib.metrics import spearman_rows
 from cofinal_lib.records import REFERENCE
 from cofinal_lib.runs import device_name, run, versions
 
 TOLERANCE = 0.15  # of an SRCC on 54 movements, three seeds: other kernels round otherwise, and training amplifies it
 
 
-@pytest.mark.parametrize("method", ["c3d-svr", "cofinal"])
-def test_a_fresh_run_gives_what_is_kept(method, tmp_path):
+@pytest.mark.parametrize(
+    "artefact, method, options",
+    [
+        ("table1", "c3d-svr", {}),
+        ("table1", "cofinal", {}),
+        ("table3", "cofinal", {"without": "TFM"}),
+        ("figure4a", "cofinal", {"n_grades": 2}),
+        ("figure4b", "cofinal", {"n_subgrades": 20}),
+    ],
+)
+def test_a_fresh_run_gives_what_is_kept(artefact, method, options, tmp_path):
     if not at_hand("uiprmd/deep-squat"):
         pytest.skip("needs UI-PRMD: set COFINAL_MIRROR, or cofinal data fetch uiprmd")
-    spec = experiments.spec("quick", "uiprmd/deep-squat", method)
+    spec = experiments.spec("quick", "uiprmd/deep-squat", method, **options)
     fresh = results.tidy([run(spec, tmp_path)])
-    kept = pd.read_csv(REFERENCE / "quick" / "table1.csv")
-    kept = kept[(kept["target"] == spec.target) & (kept["method"] == method)].reset_index(drop=True)
+    kept = results.read_csv(REFERENCE / "quick" / f"{artefact}.csv")
+    same = (kept["target"] == spec.target) & (kept["method"] == method)
+    kept = kept[same & (kept["options"].fillna("") == fresh["options"][0])].reset_index(drop=True)
     assert len(kept) == len(fresh)
+    row = tables.last_epoch(fresh).iloc[0]
+    rank = tables.ranks(row)
+    assert spearman_rows(rank[1:], rank[0]) == pytest.approx(tables.per_seed(row["per_seed"]), abs=1e-5)
     same = kept["torch"][0] == versions()["torch"] and kept["device"][0] == device_name("cpu")
     assert abs(kept["srcc"] - fresh["srcc"]).max() < (1e-5 if same else TOLERANCE)
 

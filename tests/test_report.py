@@ -55,6 +55,16 @@ def rewritten(record: RunRecord, folder, change) -> RunRecord:
     return RunRecord.read(folder)
 
 
+def test_a_parameter_that_the_notebook_does_not_have_is_refused():
+    reporting.refuse_unknown({"spec": {}, "out": "x", "run_id": None, "In": [], "_oh": {}, "Path": reporting.Path})
+    with pytest.raises(CofinalError, match="unknown parameter epoch, seed; expected spec, out, run_id"):
+        reporting.refuse_unknown({"spec": {}, "out": "x", "epoch": 5, "seed": [1]})
+    first = json.loads(reporting.NOTEBOOK.read_text())["cells"]
+    code = ["".join(cell["source"]) for cell in first if cell["cell_type"] == "code"]
+    assert "refuse_unknown(globals())" in code[1], "before anything is run"
+    assert {line.split(" = ")[0] for line in code[0].splitlines()} == set(reporting.PARAMETERS)
+
+
 def one_fit(content, arrays):
     """A method without epochs: one seed, one set of predictions, one decoding, a loss of its own or none."""
     arrays["predictions"] = arrays["predictions"][:1, -1:]

@@ -38,8 +38,14 @@ def finished(out):
 
 def wanted():
     """Labels of all runs of the jobs that hold an artefact's."""
-    jobs = experiments.jobs("tiny")
-    return {experiments.label(s) for a in ARTEFACTS for job in experiments.needed(a, "tiny") for s in jobs[job]}
+    return {experiments.label(s) for specs in needed().values() for s in specs}
+
+
+def needed():
+    """The jobs that hold an artefact's runs."""
+    plan = experiments.plan("tiny")
+    jobs = experiments.jobs("tiny", plan)
+    return {job: jobs[job] for a in ARTEFACTS for job in experiments.needed(plan[a], jobs)}
 
 
 @pytest.fixture(scope="module")
@@ -89,9 +95,8 @@ def test_a_dry_run_counts_what_is_missing_and_reckons_by_earlier_runs(undisturbe
     (tmp_path / "old" / "run").mkdir(parents=True)
     record["provenance"]["library_digest"] = "another"
     (tmp_path / "old" / "run" / "record.json").write_text(json.dumps(record))
-    jobs = experiments.jobs("tiny")
-    plan = reproduce._plan({j: jobs[j] for j in experiments.needed("figure4a", "tiny")}, tmp_path / "old", "tiny", 1)
-    n = sum(s.method == "cofinal" for j in experiments.needed("figure4a", "tiny") for s in jobs[j])
+    plan = reproduce._plan(needed(), tmp_path / "old", "tiny", 1)
+    n = sum(s.method == "cofinal" for specs in needed().values() for s in specs)
     assert f"about {reproduce._duration(40 * n)}" in plan[-1]
 
 
@@ -104,7 +109,7 @@ def test_a_failed_run_is_named_with_its_notebook_and_the_others_go_on(monkeypatc
         return real(spec, out, **how | {"report": False})
 
     monkeypatch.setattr(reproduce, "run", run)
-    job = next(j for j in experiments.jobs("tiny") if j.startswith("figure4a"))
+    job = next(j for j in needed() if j.startswith("figure4a"))
     reproduce.work(job, "tiny", tmp_path)
     noted = json.loads((tmp_path / "jobs" / f"{job}.json").read_text())
     (name, why), *others = noted["failed"].items()

@@ -19,7 +19,7 @@ from cofinal_lib.cofinal import CoFInAlConfig
 from cofinal_lib.data import load
 from cofinal_lib.figures import rivals as draw
 from cofinal_lib.figures.rivals import METHOD_COLOURS, METHOD_NAMES
-from cofinal_lib.metrics import fisher_mean, mean_interval, spearman_interval
+from cofinal_lib.metrics import fisher_mean, mean_interval, spearman, spearman_interval, spearman_rows
 from cofinal_lib.paper import printed
 from cofinal_lib.rivals import BASELINES, METHODS
 from cofinal_lib.rivals.cofinal_released import ReleasedCoFInAlConfig
@@ -201,10 +201,10 @@ def test_paired_differences_resample_both_together():
     kinds = {"backbone": noisy, "gdlt": noisy, "cofinal": scores}
     head = {"target": "fisv/pcs", "source": "official", "score": scores, "id": np.arange(40)}
     points = [pd.DataFrame(head | {"kind": k, "seed": s, "predicted": v}) for k, v in kinds.items() for s in (0, 1)]
-    same, better = tables.paired(pd.concat(points)).to_dict("records")
+    same, better = tables.against_ridge(NOTHING, pd.concat(points)).to_dict("records")
     assert (same["method"], same["low"], same["high"], same["between"]) == ("gdlt", 0, 0, 1)
     assert better["srcc"] == 1 and better["difference"] == pytest.approx(1 - better["ridge"]) and better["low"] > 0
-    assert len(tables.paired_table(tables.paired(pd.concat(points))).data) == 2
+    assert len(tables.paired_table(tables.against_ridge(NOTHING, pd.concat(points))).data) == 2
 
 
 # --------------------------------------------------------------------------------------- beside the paper
@@ -266,6 +266,42 @@ def test_arms_whose_whole_failed_stand_without_a_loss():
     assert tables.results_table(arm).loc[("twin/ball (twin)", "w/o TFM"), "less than the whole"] == "–"
 
 
+def with_ranks(frame, score, *seeds):
+    """The frame with kept ranks of its last epoch's test routines."""
+    text = "|".join(" ".join(map(str, np.unique(row, return_inverse=True)[1])) for row in (score, *seeds))
+    chosen = (frame["split"] == "test") & (frame["selection"] == "last") & (frame["decoding"] == "soft")
+    return frame.assign(ranks=np.where(chosen, text, None))
+
+
+def test_whole_and_arm_are_compared_on_the_same_resampled_routines():
+    draw = np.random.default_rng(0)
+    score = draw.normal(size=60)
+    one, other = (score + draw.normal(size=(2, 60)) for _ in range(2))
+    whole = with_ranks(runs(["twin/ball"], ["cofinal"], last=(0.7, 0.8)), score, *one)
+    arm = with_ranks(
+        runs(["twin/ball"], ["cofinal"], (0.7, 0.8, 0.9), without="TFM", options="x"), score, *other, other[0]
+    )
+    (loss,) = tables.losses_of_arms(pd.concat([whole, arm])).to_dict("records")
+    draws = np.random.default_rng(0).integers(0, 60, (1000, 60))
+    srcc = [[np.mean([spearman_rows(p[d], score[d]) for p in two]) for d in draws] for two in (one, other)]
+    found = np.subtract(*srcc)
+    assert (loss["routines_low"], loss["routines_high"]) == pytest.approx(np.quantile(found, [0.025, 0.975]))
+    assert loss["between"] == pytest.approx(np.mean([spearman(*pair) for pair in zip(one, other, strict=True)]))
+    table = tables.results_table(pd.concat([whole, arm]))
+    said = f"{loss['routines_low']:+.3f} to {loss['routines_high']:+.3f}"
+    assert table.loc[("twin/ball (twin)", "w/o TFM"), "this, over routines"] == said
+
+
+def test_what_cannot_be_paired_is_not():
+    score = np.arange(10)
+    whole = with_ranks(runs(["twin/ball"], ["cofinal"], last=(0.7,)), score, score)
+    arm = runs(["twin/ball"], ["cofinal"], last=(0.7,), without="TFM", options="without=TFM")
+    for other in (arm, with_ranks(arm, score[::-1], score), arm.assign(ranks=np.nan)):  # no ranks, other routines
+        loss = tables.losses_of_arms(pd.concat([whole, other])).iloc[0]
+        assert loss[["routines_low", "routines_high", "between"]].isna().all() and loss["seeds"] == 1
+        assert tables.results_table(pd.concat([whole, other])).iloc[1]["this, over routines"] == "–"
+
+
 @pytest.mark.parametrize("artefact", ["table1", "table3"])
 def test_files_say_where_their_numbers_come_from(artefact):
     frame = runs(["fisv/pcs", "twin/ball"], ["cofinal"])
@@ -301,7 +337,7 @@ def test_nothing_at_all_is_said_and_drawn():
     assert "no runs" in tables.styled(tables.results_table(NOTHING), "x").to_html()
     assert tables.signature(NOTHING, "c") == "no runs here · c"
     points = pd.DataFrame(columns=["kind", "seed", "id", "score", "predicted", "target", "source"])
-    assert "no predictions" in tables.paired_table(tables.paired(points)).to_html()
+    assert "no predictions" in tables.paired_table(tables.against_ridge(NOTHING, points)).to_html()
     for figure in (
         draw.grid_figure(tables.compare(tables.last_epoch(NOTHING)), ("official",), "line"),
         draw.selection_figure(tables.selection_leads(NOTHING), "line"),
@@ -348,3 +384,45 @@ def test_the_toy_method_is_short_the_same_in_both_places_and_trains(tmp_path, mo
         before = result.model(x, n)["score"]
         x[0, n[0] :], x[1, n[1] :] = torch.nan, torch.nan
         assert torch.equal(before, result.model(x, n)["score"]), "padding never takes part"
+
+
+# --------------------------------------------------------------------------------------- other backbones
+
+
+def test_a_readers_i3d_stands_beside_the_cells_printed_for_i3d():
+    targets = ["fisv/tes", "fisv/pcs", "fisv/pcs@i3d", "fisv/pcs@c3d", "rg/ball@i3d"]
+    frame = runs(targets)
+    table = tables.results_table(frame)["paper"]
+    assert table[("fisv/pcs@i3d (official)", "CoFInAl, as printed")] == "0.788"
+    assert table[("fisv/pcs@i3d (official)", "MS-LSTM")] == "–", "Table 1 has none on I3D features of Fis-V"
+    assert table[("fisv/pcs@c3d (official)", "MS-LSTM")] == "0.780"
+    assert table[("fisv/pcs@c3d (official)", "C3D+SVR")] == "0.590", "the same features at last"
+    assert table[("fisv/pcs (official)", "C3D+SVR")] == "–"
+    assert table[("rg/ball@i3d (official)", "ACTION-NET")] == "0.528"
+    cells = tables.compare(tables.last_epoch(frame))
+    ours = cells[(cells["source"] == "official") & (cells["method"] == "gdlt")]
+    assert set(ours["target"]) == {"tes", "pcs", "average", "pcs@i3d", "pcs@c3d", "ball@i3d"}
+    assert ours.loc[ours["target"] == "average", "srcc"].item() == pytest.approx(0.4), "of VST's two targets alone"
+    printed_i3d = cells[(cells["source"] == "paper") & (cells["target"] == "pcs@i3d")].set_index("method")["srcc"]
+    assert printed_i3d.to_dict() == {
+        "gdlt": 0.395, "hgcn": 0.407, "cofinal-released": 0.788, "cofinal": 0.788,
+    }  # fmt: skip
+    shown = tables.side_by_side(cells, "Fis-V", ("official", "paper")).data
+    assert "pcs@i3d" in {name for _, name in shown} and tables.group_of("fisv/pcs@i3d") == "Fis-V"
+    assert len(draw.grid_figure(cells, ("official",), "l").axes) >= 6
+    assert list(tables.line_to_pass(frame)["target"]) == OFFICIAL
+
+
+def test_networks_and_ridge_are_compared_by_table_1s_ranks_where_it_has_them():
+    score, draw = np.arange(50), np.random.default_rng(1)
+    noisy = np.argsort(np.argsort(score + draw.normal(0, 20, 50)))
+    frame = pd.concat([
+        with_ranks(runs(["fisv/pcs"], ["ridge"], last=(0.5,)), score, noisy),
+        with_ranks(runs(["fisv/pcs"], ["gdlt"]), score, score, score, score),
+        with_ranks(runs(["fisv/pcs"], ["kernel-ridge"], last=(0.5,)), score, score),  # no network
+        runs(["fisv/pcs", "fisv/tes"], ["hgcn"]),  # no ranks
+    ])  # fmt: skip
+    points = pd.DataFrame(columns=["kind", "seed", "id", "score", "predicted", "target", "source"])
+    (pair,) = tables.against_ridge(frame, points).to_dict("records")
+    assert (pair["target"], pair["method"], pair["seeds"], pair["srcc"]) == ("fisv/pcs", "gdlt", 3, 1)
+    assert pair["difference"] == pytest.approx(1 - spearman(noisy, score)) and pair["low"] > 0

@@ -9,27 +9,32 @@ import pandas as pd
 
 from cofinal_lib.data import registry
 from cofinal_lib.data.features import FeatureSet
-from cofinal_lib.data.readers import OFFICIAL, read_labels, read_official, read_uiprmd
+from cofinal_lib.data.readers import BACKBONES, OFFICIAL, read_labels, read_official, read_uiprmd
 from cofinal_lib.data.twin import TWIN_TARGETS, simulate
 from cofinal_lib.errors import CofinalError
 
 TARGETS = (*OFFICIAL, "uiprmd/deep-squat", *TWIN_TARGETS)
+OTHER_BACKBONES = tuple(f"{target}@{backbone}" for target in OFFICIAL for backbone in BACKBONES)  # a reader's own
 
 
 def load(target: str, folder: str | os.PathLike | None = None, seed: int = 0, **knobs) -> FeatureSet:
     """Load the routines of one target.
 
     Args:
-        target: one of TARGETS.
-        folder: a reader's own copy, in the official layout (`swintx_avg_fps25_clip32/<video>.npy`, `train.txt`,
-            `test.txt`) or UI-PRMD's four CSV files. Without it: COFINAL_MIRROR, else the pinned public files.
+        target: one of TARGETS. An official one takes "@i3d" or "@c3d": a reader's features of that backbone.
+        folder: a reader's own copy, in the official layout (`swintx_avg_fps25_clip32/<video>.npy`, or `i3d/`, `c3d/`;
+            `train.txt`, `test.txt`) or UI-PRMD's four CSV files. Without it: COFINAL_MIRROR, else the pinned public
+            files.
         seed, knobs: of the twin, see `twin.simulate`; ignored nowhere, refused for real data.
 
     Raises:
         CofinalError: unknown target, missing or faulty files, no network.
     """
-    if target not in TARGETS:
-        raise CofinalError(f"unknown target {target!r}; expected one of {', '.join(TARGETS)}")
+    if target not in (*TARGETS, *OTHER_BACKBONES):
+        raise CofinalError(
+            f"unknown target {target!r}; expected one of {', '.join(TARGETS)}; "
+            f"rg and fisv also with @{' or @'.join(BACKBONES)}"
+        )
     dataset = target.split("/")[0]
     if dataset == "twin":
         if folder is not None:
@@ -41,22 +46,30 @@ def load(target: str, folder: str | os.PathLike | None = None, seed: int = 0, **
         return simulate(target, seed=seed, **knobs)
     if knobs:
         raise CofinalError(f"{target} is real data; {', '.join(knobs)} belong to the twins")
-    if folder is None and dataset == "rg":
-        folder = _rg_folder(target)
+    if folder is None and (dataset == "rg" or target in OTHER_BACKBONES):
+        folder = _readers_own(target)
     folder = Path(folder) if folder is not None else registry.fetch_dataset(dataset)
     return read_uiprmd(folder) if dataset == "uiprmd" else read_official(folder, target)
 
 
-def _rg_folder(target: str) -> Path:
-    """The mirror or the cache may hold a reader's copy of RG's features; the network does not."""
-    folder = (registry.mirror() or registry.cache()) / "rg"
-    if (folder / registry.CLIP_FOLDER).is_dir():
+def _readers_own(target: str) -> Path:
+    """The mirror or the cache may hold a reader's copy of features that the network does not."""
+    folder, clips = _place(target)
+    if clips.is_dir():
         return folder
+    why, instead = "the published links to RG's features are dead", f"twin/{target.split('/')[1]}"
+    if target in OTHER_BACKBONES:
+        why, instead = "no public copy of these features is known", target.split("@")[0]
     raise CofinalError(
-        f"{target}: the published links to RG's features are dead; bring a folder of your own that holds "
-        f"{registry.CLIP_FOLDER}/<video>.npy, train.txt and test.txt, as {folder} or by --folder, "
-        f"or take twin/{target.split('/')[1]}"
+        f"{target}: {why}; bring a folder of your own that holds {clips.name}/<video>.npy, train.txt and test.txt, "
+        f"as {folder} or by --folder, or take {instead}"
     )
+
+
+def _place(target: str, folder: Path | None = None) -> tuple[Path, Path]:
+    """Where an official target's data set lies or would lie, and its clips."""
+    folder = Path(folder) if folder else (registry.mirror() or registry.cache()) / target.split("/")[0]
+    return folder, folder / (target.partition("@")[2] or registry.CLIP_FOLDER)
 
 
 def official_scores(dataset: str) -> pd.DataFrame:
@@ -91,8 +104,11 @@ def scores_at_hand(dataset: str) -> pd.DataFrame:
     return long
 
 
-def at_hand(target: str) -> bool:
-    """Whether `load(target)` works here without a large download: twins, small files, what mirror or cache hold."""
+def at_hand(target: str, folder: Path | None = None) -> bool:
+    """Whether `load(target)` works here without a large download: twins, small files, what mirror or cache hold.
+
+    `folder` takes the place of mirror and cache, for official targets.
+    """
     dataset = target.split("/")[0]
     if dataset == "twin":
         return True
@@ -100,8 +116,8 @@ def at_hand(target: str) -> bool:
         if dataset == "uiprmd":
             registry.fetch_dataset(dataset)
             return True
-        folder = (registry.mirror() or registry.cache()) / dataset
-        return (folder / registry.CLIP_FOLDER).is_dir() and (folder / "train.txt").is_file()
+        folder, clips = _place(target, folder)
+        return clips.is_dir() and (folder / "train.txt").is_file()
     except CofinalError:
         return False
 

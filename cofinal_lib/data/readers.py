@@ -25,6 +25,8 @@ COLUMNS = {
     "fisv": ["video", "tes", "pcs", "deductions"],
 }
 WIDTHS = (1024, 2048, 4096)  # VST and Inception I3D, I3D on ResNet-50, C3D
+# Other backbones' features, in folders of these names beside VST's, with their widths: "fisv/pcs@i3d" reads i3d/.
+BACKBONES = {"i3d": (1024, 2048), "c3d": (4096,)}
 
 
 def read_labels(train: Path, test: Path) -> pd.DataFrame:
@@ -83,11 +85,11 @@ def _is_number(field: str) -> bool:
         return False
 
 
-def read_clips(path: Path, width: int | None = None) -> np.ndarray:
+def read_clips(path: Path, widths: tuple[int, ...] = WIDTHS) -> np.ndarray:
     """Read one routine's clip features, (C, D_C) float32; nothing in the file is executed.
 
     Args:
-        width: the D_C expected; None for any of WIDTHS.
+        widths: what D_C may be.
 
     Raises:
         CofinalError: unreadable or cut off, not two-dimensional, no clips, another width, NaN or infinity.
@@ -98,12 +100,12 @@ def read_clips(path: Path, width: int | None = None) -> np.ndarray:
         if isinstance(error, FileNotFoundError):
             raise CofinalError(f"{path} is missing") from None
         raise CofinalError(f"{path} is not a whole .npy file of numbers ({error}); copy or download it again") from None
-    expected = f"(clips, {width or ' or '.join(map(str, WIDTHS))}) numbers"
+    expected = f"(clips, {' or '.join(map(str, widths))}) numbers"
     if not isinstance(clips, np.ndarray) or clips.ndim != 2 or clips.dtype.kind not in "fiu":
         raise CofinalError(f"{path}: expected {expected}, found {getattr(clips, 'dtype', '')} {np.shape(clips)}")
     if len(clips) == 0:
         raise CofinalError(f"{path}: the routine has no clips; expected {expected}")
-    if clips.shape[1] not in ((width,) if width else WIDTHS):
+    if clips.shape[1] not in widths:
         raise CofinalError(f"{path}: clips are {clips.shape[1]} wide; expected {expected}")
     if not np.isfinite(clips).all():
         clip, dim = np.argwhere(~np.isfinite(clips))[0]
@@ -115,19 +117,21 @@ def read_official(folder: Path, target: str) -> FeatureSet:
     """Read one target from a folder in GDLT's layout: CLIP_FOLDER/<video>.npy, train.txt, test.txt.
 
     Args:
-        target: a key of OFFICIAL.
+        target: a key of OFFICIAL; with "@" and one of BACKBONES, such as "fisv/pcs@i3d", i3d/<video>.npy are read.
+            Training routines are then cut to as many clips as VST's: the paper names no other number.
 
     Raises:
         CofinalError: names the file, the line or the video at fault.
     """
-    folder = Path(folder)
-    prefix, column, crop = OFFICIAL[target]
+    folder, (name, _, backbone) = Path(folder), target.partition("@")
+    prefix, column, crop = OFFICIAL[name]
     labels = read_labels(folder / "train.txt", folder / "test.txt")
     if column not in labels:
         raise CofinalError(f"{folder}/train.txt has no {column} scores, which {target} needs; is it the right folder?")
-    clip_folder = folder / CLIP_FOLDER
+    clip_folder, widths = folder / (backbone or CLIP_FOLDER), BACKBONES.get(backbone, WIDTHS)
     if not clip_folder.is_dir():
-        raise CofinalError(f"{clip_folder} is missing: expected one <video>.npy of (clips, 1024) for each routine")
+        expected = f"one <video>.npy of (clips, {widths[0]}) for each routine"
+        raise CofinalError(f"{clip_folder} is missing: expected {expected}")
     extra = sorted({p.stem for p in clip_folder.glob("*.npy")} - set(labels["video"]))
     if extra:
         raise CofinalError(f"{clip_folder} holds {_some(extra)} that neither train.txt nor test.txt names; remove them")
@@ -138,8 +142,8 @@ def read_official(folder: Path, target: str) -> FeatureSet:
     missing = [p.stem for p in paths if not p.is_file()]
     if missing:
         raise CofinalError(f"{clip_folder} lacks {_some(missing)} of {len(paths)} named in train.txt and test.txt")
-    routines = [read_clips(paths[0])]
-    routines += [read_clips(path, width=routines[0].shape[1]) for path in paths[1:]]
+    routines = [read_clips(paths[0], widths)]
+    routines += [read_clips(path, routines[0].shape[1:]) for path in paths[1:]]
     features, lengths = pad(routines)
     return FeatureSet(
         target=target,

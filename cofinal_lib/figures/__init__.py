@@ -65,6 +65,12 @@ def wrap(line: str, width: int = 110) -> str:
     return "\n".join(lines)
 
 
+def band(ax, x, mean, low, high, **style) -> None:
+    """Draw a curve and its interval as a band; where an end is NaN, the curve alone."""
+    (curve,) = ax.plot(x, mean, **style)
+    ax.fill_between(x, low, high, color=curve.get_color(), alpha=0.18, lw=0)
+
+
 def nothing(line: str) -> Figure:
     """Say that there is nothing to draw."""
     fig, ax = plt.subplots(figsize=(7, 1.2))

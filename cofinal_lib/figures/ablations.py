@@ -21,8 +21,9 @@ from cofinal_lib.paper import printed
 def arms(results: pd.DataFrame, line: str) -> Figure:
     """Draw Table 3: what each part is worth, the whole method's test SRCC less the arm's, paired by seed.
 
-    Intervals are over seeds (95 %). The band is the whole method's interval over resampled test routines, turned
-    around: an arm inside it has an SRCC inside that interval.
+    Thick: 95 % intervals over seeds; thin: of the difference over the same resampled test routines, where both runs'
+    ranks are kept. Where they are not, the band is the whole method's interval over routines, turned around: an arm
+    inside it has an SRCC inside that interval.
     """
     results = _with_whole(results)
     losses = tables.losses_of_arms(results)
@@ -34,10 +35,11 @@ def arms(results: pd.DataFrame, line: str) -> Figure:
     for ax, target in zip(axes.flat, targets, strict=False):
         part, w = losses[losses["target"] == target].iloc[::-1], whole.loc[target]
         y = np.arange(len(part))
-        if np.isfinite(w["routines_low"]):
+        if np.isfinite(w["routines_low"]) and part["between"].isna().any():
             ax.axvspan(w["srcc"] - w["routines_high"], w["srcc"] - w["routines_low"], color="0.9", zorder=0)
         ax.axvline(0, color="0.5", lw=0.8)
-        ax.hlines(y, part["low"], part["high"], color=BLUE, lw=2)
+        ax.hlines(y, part["low"], part["high"], color=BLUE, lw=3)
+        ax.hlines(y - 0.16, part["routines_low"], part["routines_high"], color="0.35", lw=1)
         ax.plot(part["loss"], y, "o", color=BLUE)
         ax.set_yticks(y, [_arm(w) for w in part["without"]], fontsize=10)
         ax.set_ylim(-0.6, len(part) - 0.4)
@@ -110,9 +112,6 @@ def arm_starts(seed: int = 0) -> pd.DataFrame:
     return pd.DataFrame(rows).T
 
 
-N_TEST = {"deep-squat": 54} | {name: tables.N_TEST[group] for group, names in tables.GROUPS.items() for name in names}
-
-
 def arms_table(results: pd.DataFrame) -> Styler:
     """Show the whole method and its arms, a row each: SRCC with intervals over seeds and over routines, and the loss.
 
@@ -129,19 +128,23 @@ def arms_table(results: pd.DataFrame) -> Styler:
     rows = {}
     for r in last.itertuples():
         row = {
-            "test": _over(r.srcc, r.srcc_low, r.srcc_high),
+            "test": _over_seeds(r.srcc, r.srcc_low, r.srcc_high),
             "over routines": "" if pd.isna(r.routines_low) else f"{r.routines_low:.2f} to {r.routines_high:.2f}",
-            "training": _or_nothing(train.get((r.target, r.without), np.nan)),
-            "best on test": _or_nothing(best.get((r.target, r.without), np.nan)),
+            "training": tables.number(train.get((r.target, r.without), np.nan)),
+            "best on test": tables.number(best.get((r.target, r.without), np.nan)),
             "whole less arm": tables.NOTHING,
+            "whole less arm,\nover routines": tables.NOTHING,
         }
         if (r.target, r.without) in losses.index:
             loss = losses.loc[(r.target, r.without)]
-            row["whole less arm"] = _over(loss["loss"], loss["low"], loss["high"], "+")
+            row["whole less arm"] = _over_seeds(loss["loss"], loss["low"], loss["high"], "+")
+            paired = np.isfinite(loss["between"])
+            told = tables.span(loss["routines_low"], loss["routines_high"], "+") if paired else "not paired"
+            row["whole less arm,\nover routines"] = told
         if (last["source"] == "official").any():
             official = r.source == "official"
-            row["paper"] = _or_nothing(tables.printed_cell(r.target, r.method, r.without) if official else np.nan)
-        heading = f"{r.target}\n({r.source})\nridge {_or_nothing(r.ridge)}"
+            row["paper"] = tables.number(tables.printed_cell(r.target, r.method, r.without) if official else np.nan)
+        heading = f"{r.target}\n({r.source})\nridge {tables.number(r.ridge)}"
         rows[heading, tables.ARM_NAMES[r.without]] = row
     return _unbroken(tables.styled(pd.DataFrame(rows).T, f"arms-{last['source'].iloc[0]}", narrow=True))
 
@@ -151,19 +154,21 @@ def _unbroken(styler: Styler) -> Styler:
     return styler.set_table_styles([{"selector": "th.row_heading", "props": "white-space: pre"}], overwrite=False)
 
 
-def _over(mean: float, low: float, high: float, sign: str = "") -> str:
+def _over_seeds(mean: float, low: float, high: float, sign: str = "") -> str:
     """A number, and its interval below it."""
-    interval = "" if pd.isna(low) else f"\n{low:{sign}.3f} to {high:{sign}.3f}"
+    interval = "" if pd.isna(low) else f"\n{tables.span(low, high, sign)}"
     return "undefined" if pd.isna(mean) else f"{mean:{sign}.3f}{interval}"
 
 
-def judged_arms(results: pd.DataFrame, wanted: float = 0.02, between: float = 0.9) -> pd.DataFrame:
+def judged_arms(results: pd.DataFrame, wanted: float = 0.02) -> pd.DataFrame:
     """What each arm loses, and whether seeds or routines can tell, a row a target and arm.
 
     Columns: those of `tables.losses_of_arms`; whole and srcc, the two test SRCC; sd, the standard deviation of the
     difference over seeds; needed, how many seeds would know it to `wanted` either way (95 %); beyond_seeds, whether the
-    interval leaves out zero; distance, how far apart two equally good methods come to lie on so many test routines
-    (`tables.luck`, predictions that correlate by `between`); beyond_routines, whether the loss is larger.
+    interval leaves out zero; distance, how far apart luck over test routines puts the two if they are equally good:
+    half the interval of their difference over the same resampled routines or, where no ranks are kept and the two
+    cannot be paired, what methods with errors of their own need (`tables.luck`); beyond_routines, whether the loss is
+    further from zero than that.
     """
     results = _with_whole(results)
     found = tables.losses_of_arms(results)
@@ -174,10 +179,15 @@ def judged_arms(results: pd.DataFrame, wanted: float = 0.02, between: float = 0.
     found["sd"] = half * np.sqrt(found["seeds"]) / stats.t.ppf(0.975, (found["seeds"] - 1).clip(lower=1))
     found["needed"] = [_seeds_needed(sd, wanted) for sd in found["sd"]]
     found["beyond_seeds"] = found["loss"].abs() > half
-    far = {t: tables.luck(float(np.clip(srcc[t, ""], 0, 0.95)), N_TEST[t.split("/")[1]], between) for t in
-           found["target"].unique() if np.isfinite(srcc[t, ""])}  # fmt: skip
-    found["distance"] = [far.get(t, np.nan) for t in found["target"]]
-    found["beyond_routines"] = found["loss"].abs() > found["distance"]
+    far = {
+        t: tables.luck(float(np.clip(srcc[t, ""], 0, 0.95)), tables.N_TEST[tables.group_of(t)])
+        for t in found.loc[found["between"].isna(), "target"].unique()
+        if np.isfinite(srcc[t, ""])
+    }
+    unpaired = found["target"].map(far).astype(float)
+    found["distance"] = ((found["routines_high"] - found["routines_low"]) / 2).fillna(unpaired)
+    paired = (found["routines_low"] > 0) | (found["routines_high"] < 0)
+    found["beyond_routines"] = paired.where(found["between"].notna(), found["loss"].abs() > unpaired)
     return found
 
 
@@ -192,21 +202,18 @@ def noise_of_arms(judged: pd.DataFrame, wanted: float = 0.02) -> Styler:
     """Show, before any result, what can be told of each arm (`judged_arms`): a row a target and arm, no loss in it."""
     rows = {
         (f"{r.target}\n({r.source})", tables.ARM_NAMES[r.without]): {
-            "spread of the\ndifference (SD)": _or_nothing(r.sd),
-            f"±, from these\n{r.seeds} seeds" if judged["seeds"].nunique() == 1 else "±, from\nour seeds": _or_nothing(
-                (r.high - r.low) / 2
-            ),
+            "spread of the\ndifference (SD)": tables.number(r.sd),
+            f"±, from these\n{r.seeds} seeds"
+            if judged["seeds"].nunique() == 1
+            else "±, from\nour seeds": tables.number((r.high - r.low) / 2),
             f"seeds needed\nfor ± {wanted:g}": tables.NOTHING if np.isnan(r.needed) else f"{r.needed:.0f}",
-            "distance needed\nover routines": _or_nothing(r.distance),
+            "distance needed\nover routines": tables.number(r.distance)
+            + ("" if np.isfinite(r.between) else "\nnot paired"),
         }
         for r in judged.itertuples()
     }
     table = pd.DataFrame(rows or {"": {"": "no arms here yet"}}).T
     return _unbroken(tables.styled(table, f"noise-arms-{len(table)}", narrow=True))
-
-
-def _or_nothing(value: float) -> str:
-    return tables.NOTHING if pd.isna(value) else f"{value:.3f}"
 
 
 def arms_noise_in_words(judged: pd.DataFrame, wanted: float = 0.02) -> Markdown:

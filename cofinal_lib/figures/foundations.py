@@ -9,7 +9,7 @@ from matplotlib.ticker import MultipleLocator, NullLocator, PercentFormatter
 
 from cofinal_lib.collapse import HEADS
 from cofinal_lib.etf import simplex_etf
-from cofinal_lib.figures import BLACK, BLUE, COLOURS, GREEN, ORANGE, PURPLE, RED, SKY, sign
+from cofinal_lib.figures import BLACK, BLUE, COLOURS, GREEN, ORANGE, PURPLE, RED, SKY, band, sign
 from cofinal_lib.metrics import mean_interval
 
 TARGETS = {"ball": "Ball", "clubs": "Clubs", "hoop": "Hoop", "ribbon": "Ribbon", "tes": "TES", "pcs": "PCS"}
@@ -217,7 +217,7 @@ def collapse_curves(runs: pd.DataFrame, provenance: str) -> Figure:
     by_epoch = runs.groupby("epoch")
     for split in ("train", "test"):
         bands = np.array([mean_interval(g[f"{split}_error"]) for _, g in by_epoch])  # (epochs, 3)
-        _band(axes[0], by_epoch.groups, bands.clip(0), COLOURS[split], split)
+        band(axes[0], list(by_epoch.groups), *bands.clip(0).T, color=COLOURS[split], label=split)
     axes[0].yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
     axes[0].set_title("error")
     axes[0].legend(frameon=False)
@@ -225,7 +225,7 @@ def collapse_curves(runs: pd.DataFrame, provenance: str) -> Figure:
     solved = runs.groupby("seed").apply(lambda g: g.loc[g["train_error"] == 0, "epoch"].min(), include_groups=False)
     for ax, (name, title) in zip(axes[1:], titles.items(), strict=True):
         bands = np.exp([mean_interval(np.log(g[name])) for _, g in by_epoch])
-        _band(ax, by_epoch.groups, bands, BLUE, name)
+        band(ax, list(by_epoch.groups), *bands.T, color=BLUE, label=name)
         ax.set(title=title, yscale="log")
     for ax in axes:
         if solved.notna().all():
@@ -233,13 +233,6 @@ def collapse_curves(runs: pd.DataFrame, provenance: str) -> Figure:
         ax.set_xlabel("epoch")
     sign(figure, provenance)
     return figure
-
-
-def _band(ax, x, bands: np.ndarray, colour: str, label: str) -> None:
-    """Draw a mean and its interval: bands (points, 3) of mean, low, high."""
-    x = list(x)
-    ax.plot(x, bands[:, 0], color=colour, label=label)
-    ax.fill_between(x, bands[:, 1], bands[:, 2], color=colour, alpha=0.25, linewidth=0)
 
 
 def heads_compared(errors: pd.DataFrame, differences: pd.DataFrame, provenance: str) -> Figure:

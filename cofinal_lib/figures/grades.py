@@ -79,9 +79,11 @@ def judged_sweep(results: pd.DataFrame, option: str) -> pd.DataFrame:
 
     Columns: target, source, option, settings, seeds; default and best, settings; default_srcc, best_srcc, lead; sd,
     the standard deviation of one training's SRCC (see `setting_noise`); bar, the lead that the best of equally good
-    settings passes once in twenty times (`luck_of_the_best`); beyond, whether this lead does; routines_low and _high,
-    the default's interval over test routines, and inside, how many of the other settings lie in it. With one seed sd,
-    bar are NaN.
+    settings passes once in twenty times (`luck_of_the_best`); beyond, whether this lead does; routines_bar, the same
+    of luck over test routines (`lead_over_routines`; NaN where ranks are not kept), and beyond_routines; inside, how
+    many of the other settings these routines alone cannot tell from the default: those whose difference from it may
+    be zero over the same resampled routines or, of settings that cannot be paired, those inside the default's own
+    interval; paired, how many could. With one seed sd, bar are NaN.
     """
     rows = []
     for target, part in tables.last_epoch(results).groupby("target", sort=False):
@@ -93,7 +95,14 @@ def judged_sweep(results: pd.DataFrame, option: str) -> pd.DataFrame:
         trainings = _by_seed(part["per_seed"])
         sd = float(setting_noise(trainings))
         bar = sd * luck_of_the_best(len(part), trainings.shape[1])["bar"]
-        others = part.loc[part.index != default.name, "srcc"]
+        inside, paired = [], 0
+        for other in part.drop(default.name).to_dict("records"):
+            low, high, between = tables.same_routines(default, other)
+            paired += int(np.isfinite(between))
+            own = default["routines_low"] <= other["srcc"] <= default["routines_high"]
+            inside.append(low <= 0 <= high if np.isfinite(between) else own)
+        over = lead_over_routines([tables.ranks(row) for row in [default, *part.drop(default.name).iloc]])
+        lead = best["srcc"] - default["srcc"]
         rows.append(
             {
                 "target": target,
@@ -105,17 +114,35 @@ def judged_sweep(results: pd.DataFrame, option: str) -> pd.DataFrame:
                 "default_srcc": default["srcc"],
                 "best": int(best[option]),
                 "best_srcc": best["srcc"],
-                "lead": best["srcc"] - default["srcc"],
+                "lead": lead,
                 "sd": sd,
                 "bar": bar,
-                "beyond": bool(best["srcc"] - default["srcc"] > bar),
-                "routines_low": default["routines_low"],
-                "routines_high": default["routines_high"],
-                "inside": int(others.between(default["routines_low"], default["routines_high"]).sum()),
+                "beyond": bool(lead > bar),
+                "routines_bar": over,
+                "beyond_routines": bool(lead > over),
+                "inside": int(sum(inside)),
+                "paired": paired,
             }
         )
-    columns = "target source option settings seeds default default_srcc best best_srcc lead sd bar beyond routines_low"
-    return pd.DataFrame(rows, columns=[*columns.split(), "routines_high", "inside"])
+    columns = "target source option settings seeds default default_srcc best best_srcc lead sd bar beyond"
+    return pd.DataFrame(rows, columns=[*columns.split(), "routines_bar", "beyond_routines", "inside", "paired"])
+
+
+def lead_over_routines(settings: list[np.ndarray | None], draws: int = 500) -> float:
+    """The lead over the first setting that luck over test routines gives the best of equally good ones, once in twenty.
+
+    Routines are resampled, the same for all settings; how far a setting's lead then strays from its own mean is luck.
+
+    Args:
+        settings: ranks of each, see `tables.ranks`. NaN where one has none, or they are not of the same routines.
+    """
+    if any(r is None or not np.array_equal(r[0], settings[0][0]) for r in settings):
+        return float("nan")
+    scores, n = settings[0][0], min(map(len, settings))
+    drawn = np.random.default_rng(0).integers(0, len(scores), (draws, len(scores)))
+    srcc = np.array([spearman_rows(r[1:n, drawn], scores[drawn]).mean(0) for r in settings])  # (settings, draws)
+    leads = srcc[1:] - srcc[0]
+    return float(np.nanquantile((leads - np.nanmean(leads, 1, keepdims=True)).max(0), 0.95))
 
 
 def _by_seed(per_seed: pd.Series) -> np.ndarray:
@@ -228,9 +255,10 @@ def judged_table(judged: pd.DataFrame) -> Styler:
             "default": f"{r.default}: {r.default_srcc:.3f}",
             "best": f"{r.best}: {r.best_srcc:.3f}",
             "lead": f"{r.lead:.3f}",
-            "luck's lead\n(1 in 20)": tables.NOTHING if np.isnan(r.bar) else f"{r.bar:.3f}",
+            "luck's lead\n(1 in 20)": tables.number(r.bar),
             "beyond luck": tables.NOTHING if np.isnan(r.bar) else ("yes" if r.beyond else "no"),
-            "others in\nthe band": f"{r.inside} of {r.settings - 1}",
+            "the same,\nover routines": tables.number(r.routines_bar) if r.paired else "not paired",
+            "others like\nthe default": f"{r.inside} of {r.settings - 1}",
         }
         for r in judged.itertuples()
     ]
@@ -256,7 +284,7 @@ def noise_of_settings(results: pd.DataFrame, option: str, most: int) -> Styler:
         rows.append(row | {"routines: ±": half})
     frame = pd.DataFrame(rows or [{"": "no runs yet"}])
     numbers = frame.columns[2:]
-    frame[numbers] = frame[numbers].map(lambda v: tables.NOTHING if pd.isna(v) else f"{v:.3f}")
+    frame[numbers] = frame[numbers].map(tables.number)
     return tables.styled(frame, f"noise-{option}-{len(frame)}", narrow=True).hide()
 
 
@@ -270,8 +298,10 @@ def sweep_in_words(judged: pd.DataFrame) -> Markdown:
             said.append(f"{where} the default, {r.default}, has the highest SRCC.")
             continue
         judged_so = "the noise over seeds is not known" if np.isnan(r.bar) else (
-            f"that is {'beyond' if r.beyond else 'within'} luck ({r.bar:.3f})"
+            f"that is {'beyond' if r.beyond else 'within'} the luck of seeds ({r.bar:.3f})"
         )  # fmt: skip
+        if np.isfinite(r.routines_bar):
+            judged_so += f", and {'beyond' if r.beyond_routines else 'within'} that of routines ({r.routines_bar:.3f})"
         said.append(f"{where} {r.best} has the highest SRCC, {r.lead:.3f} above the default {r.default}; {judged_so}.")
     return Markdown("\n".join(said) or "No target there has been run with two settings yet.")
 

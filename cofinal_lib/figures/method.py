@@ -25,6 +25,7 @@ from cofinal_lib.figures import (
     SELECTION_NAMES,
     SKY,
     YELLOW,
+    band,
     sign,
     wrap,
 )
@@ -255,13 +256,11 @@ def data_glance(data: FeatureSet, line: str) -> Figure:
     return fig
 
 
-def _band(ax, values: np.ndarray, correlations: bool = False, **style) -> None:
+def seeds_band(ax, values: np.ndarray, correlations: bool = False, **style) -> None:
     """Mean over seeds (S, E) and its Student interval as a band; with one seed the line alone; NaN epochs left out."""
     measured = np.flatnonzero(np.isfinite(values).all(0))
-    x = measured + 1
-    mean, low, high = np.array([mean_interval(v, correlations=correlations) for v in values[:, measured].T]).T
-    (curve,) = ax.plot(x, mean, **style)
-    ax.fill_between(x, low, high, color=curve.get_color(), alpha=0.18, lw=0)
+    bands = np.array([mean_interval(v, correlations=correlations) for v in values[:, measured].T]).T
+    band(ax, measured + 1, *bands, **style)
 
 
 def training_curves(record: RunRecord, line: str) -> Figure:
@@ -270,7 +269,7 @@ def training_curves(record: RunRecord, line: str) -> Figure:
     fig, (left, right) = plt.subplots(1, 2, figsize=(8.4, 3.9))
     for name, colour in LOSS_COLOURS.items():
         label = name if name == "total" else f"${name[0]}_{name[2]}$"
-        _band(left, arrays[f"loss/{name}"], color=colour, label=label, lw=1.5)
+        seeds_band(left, arrays[f"loss/{name}"], color=colour, label=label, lw=1.5)
     lowest = min(float(arrays[f"loss/{name}"].mean(0).min()) for name in LOSS_COLOURS)
     highest = float(arrays["loss/total"].mean(0).max())
     left.set(xlabel="epoch", ylabel="training loss", yscale="log", ylim=(max(lowest, 1e-6) / 10, 6 * highest))
@@ -284,7 +283,7 @@ def training_curves(record: RunRecord, line: str) -> Figure:
         handlelength=1.2,
     )
     for split, values in srcc_curves(arrays).items():
-        _band(right, values, correlations=True, color=COLOURS[split], label=split, lw=1.5)
+        seeds_band(right, values, correlations=True, color=COLOURS[split], label=split, lw=1.5)
     right.set(xlabel="epoch", ylabel="SRCC", ylim=(-0.2, 1.02))
     right.legend(fontsize=9, ncols=3, frameon=False, loc="lower center", bbox_to_anchor=(0.5, 0.99))
     sign(fig, line)

@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 from pandas.io.formats.style import Styler
 
 from cofinal_lib import tables
-from cofinal_lib.figures import BLUE, COLOURS, nothing, signed
+from cofinal_lib.figures import BLUE, COLOURS, band, nothing, signed
 from cofinal_lib.figures.rivals import METHOD_COLOURS, METHOD_NAMES
 from cofinal_lib.metrics import mean_interval, spearman_rows
 
@@ -41,8 +41,8 @@ def learning_curves(results: pd.DataFrame, line: str, measures=("srcc", "loss"),
                 continue
             for split, curve in part.groupby("split", sort=False):
                 mark = "o" if len(curve) == 1 else None
-                ax.plot(curve["epoch"], curve["mean"], color=COLOURS[split], label=split, lw=1.4, marker=mark)
-                ax.fill_between(curve["epoch"], curve["low"], curve["high"], color=COLOURS[split], alpha=0.18, lw=0)
+                bands = (curve[end] for end in ("mean", "low", "high"))
+                band(ax, curve["epoch"], *bands, color=COLOURS[split], label=split, lw=1.4, marker=mark)
             if measure == "srcc":
                 ax.axhline(0, color="0.6", lw=0.6)
             if measure != "loss":
@@ -182,17 +182,14 @@ def gaps_figure(found: pd.DataFrame, line: str) -> Figure:
 def gap_table(found: pd.DataFrame) -> Styler:
     """`gaps` as the book's table: train, test, the gap with its interval over seeds and over test routines."""
 
-    def span(low: float, high: float) -> str:
-        return tables.NOTHING if pd.isna(low) or pd.isna(high) else f"{low:+.3f} to {high:+.3f}"
-
     rows = {
         (f"{r.target} ({r.source})", METHOD_NAMES[r.method]): {
             "seeds": str(r.seeds),
             "train": f"{r.train:.3f}",
             "test": f"{r.test:.3f}",
             "gap": f"{r.gap:+.3f}",
-            "gap, over\nseeds": span(r.gap_low, r.gap_high),
-            "gap, over\ntest routines": span(r.gap_from, r.gap_to),
+            "gap, over\nseeds": tables.span(r.gap_low, r.gap_high, "+"),
+            "gap, over\ntest routines": tables.span(r.gap_from, r.gap_to, "+"),
         }
         for r in found.itertuples()
     }
@@ -255,8 +252,7 @@ def neighbours_figure(found: pd.DataFrame, line: str) -> Figure:
     for split in ("train", "test"):
         curve = found.groupby("k")[split].apply(lambda v: mean_interval(v, correlations=True))
         mean, low, high = np.array(curve.tolist()).T
-        ax.plot(curve.index, mean, color=COLOURS[split], label=split, marker="o", ms=4)
-        ax.fill_between(curve.index, low, high, color=COLOURS[split], alpha=0.18, lw=0)
+        band(ax, curve.index, mean, low, high, color=COLOURS[split], label=split, marker="o", ms=4)
     ax.set_xscale("log")
     ks = found["k"].unique()
     ax.set_xticks(ks, [str(k) for k in ks])

@@ -19,6 +19,7 @@ from cofinal_lib.figures import (
     RED,
     SELECTION_NAMES,
     SKY,
+    band,
     provenance,
     sign,
     wrap,
@@ -229,12 +230,11 @@ def _measured(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return epochs + 1, values[:, epochs]
 
 
-def _band(ax, epochs: np.ndarray, values: np.ndarray, correlations: bool = False, **style) -> None:
+def seeds_band(ax, epochs: np.ndarray, values: np.ndarray, correlations: bool = False, **style) -> None:
     """Mean over seeds of values (S, E) and its Student interval; marks where epochs are few or far apart."""
     mean, low, high = np.array([mean_interval(v, correlations=correlations) for v in values.T]).T
     marker = "o" if len(epochs) <= 10 or len(epochs) < epochs[-1] / 2 else ""
-    ax.plot(epochs, mean, lw=1.5, marker=marker, ms=3.5, **style)
-    ax.fill_between(epochs, low, high, color=style["color"], alpha=0.18, lw=0)
+    band(ax, epochs, mean, low, high, lw=1.5, marker=marker, ms=3.5, **style)
 
 
 def _draw_losses(ax, curves: dict) -> None:
@@ -242,7 +242,7 @@ def _draw_losses(ax, curves: dict) -> None:
     colours = LOSS_COLOURS | dict(zip(others, [SKY, RED, BLUE, ORANGE, GREEN, PURPLE] * len(curves), strict=False))
     for name, (epochs, values) in curves.items():
         symbol = f"${name[0]}_{name[2]}$" if name in LOSS_COLOURS and name != "total" else name
-        _band(ax, epochs, values, color=colours[name] if len(curves) > 1 else BLACK, label=symbol)
+        seeds_band(ax, epochs, values, color=colours[name] if len(curves) > 1 else BLACK, label=symbol)
     means = np.concatenate([values.mean(0) for _, values in curves.values()])
     ax.set_ylabel("training loss")
     if means.min() > 0:
@@ -251,7 +251,7 @@ def _draw_losses(ax, curves: dict) -> None:
 
 def _draw_srccs(ax, curves: dict) -> None:
     for name, (epochs, values) in curves.items():
-        _band(ax, epochs, values, True, color=COLOURS["validation" if name == "held-out" else name], label=name)
+        seeds_band(ax, epochs, values, True, color=COLOURS["validation" if name == "held-out" else name], label=name)
     lowest = min(values.mean(0).min() for _, values in curves.values())
     ax.set(ylabel="SRCC", ylim=(max(-1.02, min(-0.2, lowest - 0.1)), 1.02))
 

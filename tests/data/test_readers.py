@@ -6,9 +6,11 @@ import numpy as np
 import pytest
 import torch
 
+from cofinal_lib import data
 from cofinal_lib.data import load, readers
 from cofinal_lib.data.registry import CLIP_FOLDER
 from cofinal_lib.errors import CofinalError
+from cofinal_lib.runs import RunSpec
 
 RG_HEADER = "Video_Name\tDifficulty_Score    Execution_Score Total_Score\tPenalty\tVideo_length\n"
 
@@ -221,3 +223,58 @@ def test_the_official_fisv_features(mirror):
     data = load("fisv/pcs")
     assert len(data) == 500 and int(data.is_train.sum()) == 400 and data.feature_dim == 1024
     assert int(data.lengths.min()) == 124 and int(data.lengths.max()) == 302
+
+
+# --------------------------------------------------------------------------------------- other backbones
+
+
+@pytest.fixture
+def i3d(fisv):
+    (fisv / "i3d").mkdir()
+    for name in "123":
+        np.save(fisv / "i3d" / f"{name}.npy", np.full((4, 2048), int(name), np.float32))
+    return fisv
+
+
+def test_a_readers_i3d_features_lie_beside_vsts(i3d, monkeypatch):
+    monkeypatch.setenv("COFINAL_MIRROR", str(i3d.parent))
+    i3d.rename(i3d.parent / "fisv")
+    vst, other = (readers.read_official(i3d.parent / "fisv", t) for t in ("fisv/pcs", "fisv/pcs@i3d"))
+    assert torch.equal(load("fisv/pcs@i3d").features, other.features) and other.features.shape == (3, 4, 2048)
+    assert (other.target, other.source, other.crop) == ("fisv/pcs@i3d", "official", vst.crop)
+    assert torch.equal(other.scores, vst.scores) and other.digest != vst.digest
+    assert data.at_hand("fisv/pcs@i3d") and data.at_hand("fisv/pcs") and not data.at_hand("fisv/pcs@c3d")
+
+
+@pytest.mark.parametrize(
+    "target, said",
+    [
+        ("fisv/pcs@c3d", "c3d is missing: expected one <video>.npy of .clips, 4096."),
+        ("fisv/pcs@slowfast", "unknown target 'fisv/pcs@slowfast'; .* rg and fisv also with @i3d or @c3d"),
+        ("twin/pcs@i3d", "unknown target"),
+    ],
+)
+def test_faults_of_other_backbones_are_named(i3d, target, said):
+    with pytest.raises(CofinalError, match=said):
+        load(target, folder=i3d)
+
+
+def test_features_of_another_width_are_no_i3d(i3d):
+    np.save(i3d / "i3d" / "2.npy", np.ones((4, 4096), np.float32))
+    with pytest.raises(CofinalError, match=r"i3d/2.npy: clips are 4096 wide; expected \(clips, 2048\) numbers"):
+        load("fisv/pcs@i3d", folder=i3d)
+    np.save(i3d / "i3d" / "1.npy", np.ones((4, 4096), np.float32))
+    with pytest.raises(CofinalError, match=r"i3d/1.npy: clips are 4096 wide; expected \(clips, 1024 or 2048\) numbers"):
+        load("fisv/pcs@i3d", folder=i3d)
+
+
+def test_where_nobody_has_them_the_folder_is_named(monkeypatch, tmp_path):
+    monkeypatch.setenv("COFINAL_MIRROR", str(tmp_path))
+    with pytest.raises(CofinalError, match="holds i3d/<video>.npy, .* as .*/fisv or by --folder, or take fisv/pcs"):
+        load("fisv/pcs@i3d")
+
+
+def test_a_method_knows_its_authors_options_whatever_the_backbone(i3d):
+    same, other = (RunSpec(target, method="gdlt") for target in ("fisv/pcs", "fisv/pcs@i3d"))
+    assert (other.score_cap, other.authors_options) == (same.score_cap, same.authors_options)
+    assert other.config(load("fisv/pcs@i3d", folder=i3d)).feature_dim == 2048
