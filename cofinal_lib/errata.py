@@ -1,7 +1,7 @@
 """Equations that cannot be meant as printed: their readings, as small changes of the printed method, and trained.
 
-Each reading differs from ours, `cofinal_lib.cofinal`, in one place: a forward hook on the grade parsing module, a loss
-term, or an option. Nothing here is used by a run.
+Each reading differs from ours, `cofinal_lib.cofinal`, in one place: a forward hook on the fusion or the grade parsing
+module, a loss term, or an option. Nothing here is used by a run.
 """
 
 import math
@@ -19,6 +19,7 @@ from cofinal_lib.data.features import FeatureSet
 from cofinal_lib.errors import CofinalError
 from cofinal_lib.grade_parsing import graph_regulariser
 from cofinal_lib.metrics import mean_interval, spearman
+from cofinal_lib.padding import existing_clips
 from cofinal_lib.train import fit
 
 # --------------------------------------------------------------------------------------- readings
@@ -39,6 +40,18 @@ class PredictedPrototype(CoFInAl):
         """The objective of Eq. 2 with the predicted sub-grade in L_F."""
         targets = self.targets(scores) if targets is None else targets
         return super().loss(out, scores, targets | {"subgrade": out["cosines"].argmax(1)})
+
+
+# A hook on TemporalFusion: (module, its inputs, (H~, attention)) -> the same two, changed.
+
+
+def cut_queries(tfm, inputs, out):
+    """Eq. 7 with equal, disjoint segments: the remainder of clips is in no query; all clips are attended to."""
+    H, mask = existing_clips(*inputs)  # (B, C, D_C), (B, C)
+    Q = tfm.query(cut_segments(mask.sum(1), tfm.n_procedures, H.shape[1]) @ H)  # (B, P, D_P)
+    logits = Q @ tfm.key(H).mT / math.sqrt(Q.shape[-1])  # (B, P, C)
+    attention = logits.masked_fill(~mask[:, None], -math.inf).softmax(-1)
+    return attention @ tfm.value(H), attention
 
 
 # Hooks on GradeParsing: (module, its inputs, (H_C, H_F, M, attention)) -> the same four, changed.
@@ -83,13 +96,14 @@ class Reading:
     Attributes:
         equation, words: which, and what is different from ours.
         method: CoFInAl, or a subclass with another loss.
-        parsing: a forward hook on its grade parsing module.
+        fusion, parsing: forward hooks on its temporal fusion and on its grade parsing module.
         options: fields of CoFInAlConfig.
     """
 
     equation: str
     words: str
     method: type[CoFInAl] = CoFInAl
+    fusion: Callable | None = None
     parsing: Callable | None = None
     options: dict = field(default_factory=dict)
 
@@ -98,8 +112,9 @@ class Reading:
         model = self.method(replace(config, **self.options), generator)
         if self.parsing is own_projection:
             add_projection(model.gpm)
-        if self.parsing is not None:
-            model.gpm.register_forward_hook(self.parsing)
+        for module, hook in ((model.tfm, self.fusion), (model.gpm, self.parsing)):
+            if hook is not None:
+                module.register_forward_hook(hook)
         return model
 
 
@@ -107,6 +122,7 @@ OURS = Reading("", "our reading of all")
 READINGS = {
     "ours": OURS,
     "hard": Reading("Eq. 2", "as printed: L_S on hard scores", HardScore),
+    "cut": Reading("Eq. 7", "equal segments, the rest unread", fusion=cut_queries),
     "softmax": Reading("Eq. 8", "softmax of angles and distances", options={"regulariser": "softmax"}),
     "even": Reading("Eq. 10", "no mask: every grade 1/G", parsing=even_mask),
     "largest": Reading("Eq. 10", "largest number, not average", parsing=largest_mask),
@@ -217,10 +233,17 @@ def least_softmax(n_grades: int, width: int = 64, steps: int = 150, seed: int = 
     return max(least, 0.0)  # rounding alone goes below
 
 
-def cut_segments(n_clips: int, n_segments: int) -> Tensor:
-    """Eq. 7's pooling in the reading of equal, disjoint segments: weights (P, C), the remainder of clips unread."""
-    size = n_clips // n_segments
-    weights = torch.zeros(n_segments, n_clips)
-    for p in range(n_segments):
-        weights[p, p * size : (p + 1) * size] = 1 / size
-    return weights
+def cut_segments(lengths: Tensor, n_segments: int, n_clips: int) -> Tensor:
+    """Eq. 7's pooling in the reading of equal, disjoint segments, the remainder of clips unread.
+
+    Args:
+        lengths: (B,), clips of each routine; at least n_segments. n_clips: C, those of the longest.
+
+    Returns:
+        weights (B, P, C).
+    """
+    size = (lengths // n_segments)[:, None]  # (B, 1)
+    first = torch.arange(n_segments, device=lengths.device) * size  # (B, P)
+    c = torch.arange(n_clips, device=lengths.device)
+    inside = (c >= first[..., None]) & (c < (first + size)[..., None])  # (B, P, C)
+    return inside / size[..., None]

@@ -341,6 +341,38 @@ def test_a_trained_mask_that_stays_even_does_not_select(tmp_path, monkeypatch):
         assert runs.mask("", 4).verdict == verdict
 
 
+def test_the_nearer_line_is_the_one_whose_slope_is_nearer_to_one(tmp_path, monkeypatch):
+    monkeypatch.setattr(runs, "ROOT", tmp_path)
+    (tmp_path / "paper").mkdir()
+    scores = np.linspace(10, 38, 50)
+    for own, theirs, verdict in ((0.8, 0.5, HOLDS), (0.5, 1.2, DIFFERS)):
+        rows = [
+            {"id": i, "score": s, "predicted": slope * s + 3, "kind": kind, "seed": 0, "target": "fisv/pcs"}
+            for kind, slope in (("cofinal", own), ("gdlt", theirs))
+            for i, s in enumerate(scores)
+        ]
+        pd.DataFrame(rows).assign(source="official").to_csv(tmp_path / "paper" / "figure5.csv", index=False)
+        found = runs.nearer_line("")
+        assert found.verdict == verdict and found.ours == pytest.approx(abs(theirs - 1) - abs(own - 1))
+        assert found.low == pytest.approx(found.high), "without errors every resample has the same slope"
+
+
+def test_what_was_reached_averages_the_repaired_reading_alone(tmp_path, monkeypatch):
+    monkeypatch.setattr(runs, "ROOT", tmp_path)
+    (tmp_path / "paper").mkdir()
+    assert runs.reached(0.788).verdict == UNKNOWN
+    record = pd.DataFrame({"target": ["fisv/tes", "fisv/pcs"] * 2, "test": [0.7, 0.8, 0.5, 0.6]})
+    record["candidate"] = ["CoFInAl, repaired"] * 2 + ["ridge"] * 2
+    record = record.assign(low=record["test"] - 0.1, high=record["test"] + 0.1, chosen=[False, True, True, False])
+    record.assign(source="official").to_csv(tmp_path / "paper" / "honest-record.csv", index=False)
+    folds = [("a", "fisv/tes"), ("a", "fisv/pcs"), ("a", "fisv/tes"), ("a", "fisv/pcs"), ("b", "fisv/tes")]
+    readings = pd.DataFrame(folds, columns=["arm", "target"]).assign(folds=2, source="official")
+    readings.to_csv(tmp_path / "paper" / "readings.csv", index=False)
+    found = runs.reached(0.788)
+    assert found.ours == pytest.approx(np.tanh((np.arctanh(0.7) + np.arctanh(0.8)) / 2))
+    assert found.verdict == NOISE and "best of 1 readings" in found.why and "1 more unfinished" in found.why
+
+
 # --------------------------------------------------------------------------------------- shown
 
 

@@ -70,6 +70,17 @@ def test_with_the_predicted_column_labels_do_not_reach_l_f():
 
 
 @torch.no_grad()
+def test_cut_queries_are_ours_where_segments_divide_the_clips_and_ignore_padding():
+    clips = torch.randn(2, 23, 10, generator=torch.Generator().manual_seed(2))
+    padded = torch.cat([clips, torch.full((2, 4, 10), torch.nan)], 1)
+    for lengths, alike in (([20, 20], True), ([23, 20], False)):
+        ours, cut = (build(name).eval()(padded, torch.tensor(lengths)) for name in ("ours", "cut"))
+        for key in ("procedures", "fusion_attention"):
+            assert torch.allclose(cut[key][1], ours[key][1], atol=1e-5), "5 divides 20"
+            assert torch.allclose(cut[key][0], ours[key][0], atol=1e-5) == alike, "and not 23"
+
+
+@torch.no_grad()
 def test_parsings_by_hand():
     ours, outs = build("ours"), {name: build(name)(FEATURES, LENGTHS) for name in errata.READINGS}
     H_C, M = outs["ours"]["coarse"], outs["ours"]["mask"]
@@ -221,7 +232,8 @@ def test_row_shares_like_every_even_arc_and_softmax_one():
 
 @given(st.integers(5, 200), st.integers(1, 5))
 def test_cut_segments_are_disjoint_and_leave_the_remainder(n_clips, n_segments):
-    weights = errata.cut_segments(n_clips, n_segments)
+    weights, shorter = errata.cut_segments(torch.tensor([n_clips, n_segments]), n_segments, n_clips)
+    assert torch.equal(shorter[:, :n_segments], torch.eye(n_segments)) and not shorter[:, n_segments:].any()
     assert_allclose(weights.sum(1), 1, rtol=1e-5)
     read = (weights > 0).sum(0)
     assert int(read.max()) == 1 and int((read == 0).sum()) == n_clips % n_segments
@@ -240,6 +252,7 @@ def test_figures_and_tables_draw_what_they_are_given():
     assert [t.get_text() for t in fig.axes[0].get_yticklabels()] == [draw.label(n) for n in ("hard", "predicted")]
     dots = next(line for line in fig.axes[0].lines if line.get_marker() == "o")
     assert_allclose(dots.get_xdata()[0], (-0.2 - 0.19 - 0.2) / 3)
+    assert draw.lead(measures, "cut") == "not run yet" and draw.lead(measures, "hard").startswith("-0.197")
     html = draw.readings_table(measures).to_html()
     assert "0.700" in html and "30 %" in html
     epochs = [

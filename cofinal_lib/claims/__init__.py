@@ -2,6 +2,7 @@
 
 import difflib
 import json
+import textwrap
 from importlib import import_module, resources
 
 import pandas as pd
@@ -93,14 +94,14 @@ def as_json(frame: pd.DataFrame) -> str:
 
 
 def as_lines(frame: pd.DataFrame) -> list[str]:
-    """The ledger for a terminal: a line a claim, or everything about it where it is the only one."""
+    """The ledger for a terminal of 80 columns: a line a claim, or everything about it where it is the only one."""
     if len(frame) == 1:
         (row,) = frame.to_dict("records")
         shown = row | {"ours": ours(row), "command": command(row["id"])}
         names = [n for n in (*COLUMNS, "command") if n not in ("low", "high")]
-        return [f"{name:<8} {shown[name]}" for name in names if shown[name] != ""]
-    wide = frame["id"].str.len().max()
-    lines = [f"{r['verdict']:<18} {r['id']:<{wide}}  {r['printed']:<12} {ours(r)}" for r in frame.to_dict("records")]
+        lines = [f"{name:<8} {shown[name]}" for name in names if shown[name] != ""]
+        return [part for line in lines for part in textwrap.wrap(line, 79, subsequent_indent=9 * " ")]
+    lines = [f"{r['verdict']:<18} {r['id']:<28} {r['printed']:<8} {ours(r)}" for r in frame.to_dict("records")]
     return [*lines, "", summary(frame), "One in full: cofinal claims ID; evaluated again: cofinal claims --run ID."]
 
 
@@ -108,10 +109,10 @@ def ours(row: dict) -> str:
     """Our value and its interval in words: "0.771 [0.676, 0.843]"; "" where there is none."""
     if pd.isna(row["ours"]):
         return ""
-    interval = "" if pd.isna(row["low"]) else f" [{_short(row['low'])}, {_short(row['high'])}]"
-    return _short(row["ours"]) + interval
+    interval = "" if pd.isna(row["low"]) else f" [{_short(row['low'], 3)}, {_short(row['high'], 3)}]"
+    return _short(row["ours"], 4) + interval
 
 
-def _short(value: float) -> str:
-    value = round(float(value), 4)
+def _short(value: float, digits: int) -> str:
+    value = round(float(value), digits)
     return f"{value:.0f}" if value.is_integer() else f"{value:.4g}"

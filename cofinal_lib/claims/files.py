@@ -312,7 +312,7 @@ def test_above_train(printed: str) -> Finding:
 
 
 @_needs_files
-def logged_training(printed: str, draws: int = 1000) -> Finding:
+def logged_training(printed: str, draws: int = 4000) -> Finding:
     """What the released training SRCC shows of overfitting: perfect predictions, logged as the released program does.
 
     It adds one random constant to all predictions of a batch (models/model.py:201-202). An artefact where perfect

@@ -17,6 +17,7 @@ from cofinal_lib.grading import GradeScale
 from cofinal_lib.metrics import spearman
 from cofinal_lib.paper import printed as table
 from cofinal_lib.rivals.cofinal_released import LEVELS, ReleasedCoFInAl, ReleasedCoFInAlConfig
+from cofinal_lib.rivals.gdlt import GDLT, GDLTConfig
 
 CALCULATED = "calculated"
 SIZES = CoFInAlConfig()  # the paper's dimensions (Sec. 4.1)
@@ -227,6 +228,18 @@ def etf_fixed(printed: str) -> Finding:
     return Finding(HOLDS if fixed else CONTRADICTED, why, head / 1e6, source=CALCULATED)
 
 
+def builds_on(printed: str) -> Finding:
+    """Whether the released network is GDLT's and something more: what it learns less its two new heads, and GDLT."""
+    model, gdlt = ReleasedCoFInAl(ReleasedCoFInAlConfig()), GDLT(GDLTConfig())
+    new = sum(count_parameters(m) for m in (model.regressor_revert, model.regi, model.regressori))
+    whole, base = count_parameters(model), count_parameters(gdlt)
+    why = (
+        f"Without its second vote and its fine head the released network learns {whole - new:,} numbers, GDLT's "
+        f"{base:,}; they are {100 * base / whole:.0f} % of all."
+    )
+    return Finding(HOLDS if whole - new == base else DIFFERS, why, base / whole, source=COUNTED)
+
+
 def metric(printed: str) -> Finding:
     """Eq. 16: Pearson's correlation of ranks, against the library's and against the formula of squared differences."""
     x, y = np.random.default_rng(0).standard_normal((2, 50))
@@ -272,10 +285,8 @@ def counted(printed: float, method: str, column: str) -> Finding:
     off = printed / ours
     what = {"gmacs": "billion multiply-accumulates", "parameters_m": "million numbers to learn"}[column]
     near = abs(off - 1) <= TOLERANCE
-    why = f"The released network has {ours:.4f} {what}; the printed number is {off:.3g} times that."
-    return Finding(
-        HOLDS if near else DIFFERS, why, ours, source="counted, 68 clips, our rebuilding of the released network"
-    )
+    why = f"The released network has {ours:.4f} {what}; the printed number is {off:.4g} times that."
+    return Finding(HOLDS if near else DIFFERS, why, ours, source=COUNTED)
 
 
 def counted_extra(printed: float, column: str, digits: int) -> Finding:

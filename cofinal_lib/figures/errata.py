@@ -75,11 +75,13 @@ def _cell(estimate: tuple[float, float, float]) -> str:
 
 
 def lead(measures: pd.DataFrame, name: str, measure: str = "soft") -> str:
-    """One row of `errata.against_ours` in words."""
+    """One row of `errata.against_ours` in words; "not run yet" where there is none."""
+    if name not in set(measures["reading"]):
+        return "not run yet"
     mean, low, high = against_ours(measures, measure).set_index("reading").loc[name]
     if np.isnan(mean):
         return "undefined, for some seed scores all routines alike"
-    return f"{mean:+.3f} ({low:+.3f} to {high:+.3f})"
+    return f"{mean:+z.3f} ({low:+z.3f} to {high:+z.3f})"
 
 
 def estimate(measures: pd.DataFrame, name: str, measure: str, form: str = "{:.0f}") -> str:

@@ -4,6 +4,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 from IPython.display import Markdown
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from pandas.io.formats.style import Styler
 
@@ -41,10 +42,9 @@ def arms_figure(arms: pd.DataFrame, line: str) -> Figure:
     where folds are missing."""
     if arms.empty:
         return nothing(line)
-    targets, names = list(arms["target"].unique()), list(dict.fromkeys(arms["arm"]))
-    fig, axes = plt.subplots(1, len(targets), figsize=(8.6, 1.2 + 0.34 * len(names)), sharey=True, squeeze=False)
-    for ax, target in zip(axes.flat, targets, strict=True):
-        part = arms[arms["target"] == target].set_index("arm")
+    fig, panels = _panels(arms, "arm", 0.34)
+    names = list(dict.fromkeys(arms["arm"]))
+    for ax, part in panels:
         for y, arm in enumerate(names):
             if arm in part.index:
                 r = part.loc[arm]
@@ -54,11 +54,22 @@ def arms_figure(arms: pd.DataFrame, line: str) -> Figure:
                 ax.plot(r["srcc"], y, "o" if complete else "x", color=BLUE, ms=7)
                 ax.plot(r["train"], y, "o", color=ORANGE, mfc="w", mew=1.5, ms=6)
         ax.axvline(part["ridge"].iloc[0], color=COLOURS["ridge"], lw=1.2, ls="--")
-        ax.set(title=target, xlim=(None, 1.0), ylim=(len(names) - 0.5, -0.5))
-        ax.set_xlabel("SRCC", fontsize=10)
-    axes[0, 0].set_yticks(range(len(names)), names, fontsize=9)
+        ax.set_xlim(None, 1.0)
     sign(fig, wrap(line, 120))
     return fig
+
+
+def _panels(rows: pd.DataFrame, name: str, height: float) -> tuple[Figure, list[tuple[Axes, pd.DataFrame]]]:
+    """A figure with a panel a target, each name of a column in a line of its own; each panel's rows, by name."""
+    targets, names = rows["target"].unique(), list(dict.fromkeys(rows[name]))
+    size = (8.6, 1.2 + height * len(names))
+    fig, axes = plt.subplots(1, len(targets), figsize=size, sharey=True, squeeze=False)
+    for ax, target in zip(axes.flat, targets, strict=True):
+        ax.set(title=target, ylim=(len(names) - 0.5, -0.5))
+        ax.set_xlabel("SRCC", fontsize=10)
+    axes[0, 0].set_yticks(range(len(names)), names, fontsize=9)
+    parts = [rows[rows["target"] == target].set_index(name) for target in targets]
+    return fig, list(zip(axes.flat, parts, strict=True))
 
 
 def record_figure(record: pd.DataFrame, printed: dict[str, float], line: str) -> Figure:
@@ -70,20 +81,15 @@ def record_figure(record: pd.DataFrame, printed: dict[str, float], line: str) ->
     """
     if record.empty:
         return nothing(line)
-    targets, names = list(record["target"].unique()), list(dict.fromkeys(record["candidate"]))
-    fig, axes = plt.subplots(1, len(targets), figsize=(8.6, 1.2 + 0.4 * len(names)), sharey=True, squeeze=False)
-    for ax, target in zip(axes.flat, targets, strict=True):
-        part = record[record["target"] == target].set_index("candidate")
-        for y, name in enumerate(names):
+    fig, panels = _panels(record, "candidate", 0.4)
+    for ax, part in panels:
+        for y, name in enumerate(dict.fromkeys(record["candidate"])):
             r = part.loc[name]
             colour = BLUE if r["chosen"] else "0.45"
             ax.plot([r["low"], r["high"]], [y, y], color=colour, lw=1.5)
             ax.plot(r["test"], y, "o", color=colour, ms=8 if r["chosen"] else 6)
             ax.plot(r["cv"], y, "D", color=colour, mfc="w", mew=1.4, ms=6)
-        ax.axvline(printed[target], color=COLOURS["paper"], lw=1.4, ls=":")
-        ax.set(title=target, ylim=(len(names) - 0.5, -0.5))
-        ax.set_xlabel("SRCC", fontsize=10)
-    axes[0, 0].set_yticks(range(len(names)), names, fontsize=9)
+        ax.axvline(printed[ax.get_title()], color=COLOURS["paper"], lw=1.4, ls=":")
     sign(fig, wrap(line, 120))
     return fig
 
@@ -237,11 +243,12 @@ def record_line(record: pd.DataFrame) -> str:
 
 
 def effort_in_words(readings: pd.DataFrame, record: pd.DataFrame) -> Markdown:
-    """How much was tried, and how long it took."""
+    """How much was tried, how much of it is whole, and how long it took."""
     trainings, hours = len(readings), readings["seconds"].sum() / 3600
     return Markdown(
-        f"- {readings['arm'].nunique()} readings in {trainings} trainings, {hours:.1f} hours of one CPU core; every "
-        f"one stands in the table of Section 2.\n"
+        f"- {readings['arm'].nunique()} readings, {len(over_both(compared(readings)))} of them on all folds of every "
+        f"target, in {trainings} trainings, {hours:.1f} hours of one CPU core; every one stands in the table of "
+        "Section 2.\n"
         f"- {record['candidate'].nunique()} candidates of the record; the widths, penalties and shares each chooses "
         "from stand at the head of `cofinal_lib/honest_record.py`.\n"
         "- The kinds of summaries (segments at three scales, deviation, change) were themselves picked among some "
