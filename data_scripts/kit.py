@@ -33,6 +33,10 @@ Check: sha256sum --check --quiet SHA256SUMS; COFINAL_MIRROR=$PWD/data env/bin/co
 
 def main(release: Path, kit: Path, datasets: list[str]) -> None:
     """Fill the folder and pack it."""
+    if kit.exists():
+        sys.exit(f"{kit} is there already: name a new folder")
+    if not list(release.glob("*.whl")):
+        sys.exit(f"{release} holds no wheel: python data_scripts/release.py makes it")
     (wheel,) = release.glob("*.whl")
     kit.mkdir(parents=True)
     shutil.unpack_archive(next(release.glob("*-html.zip")), kit / "pages")

@@ -234,6 +234,31 @@ def test_our_results_come_with_the_wheel(installed):
     assert {path.relative_to(theirs) for path in theirs.rglob("*.*")} == files and theirs != REFERENCE
 
 
+# ------------------------------------------------------------------------------- without a network
+
+
+def test_a_kit_holds_what_it_names_and_nothing_unchecked(mirror, tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(ROOT / "data_scripts")
+    kit, archive = script(ROOT / "data_scripts" / "kit.py"), script(ROOT / "data_scripts" / "release.py").archive
+    made, wheel = tmp_path / "release", "cofinal_book.whl"
+    made.mkdir()
+    (made / wheel).write_bytes(b"ours")
+    archive(made / "x-notebooks.zip", ROOT / "book", CHAPTERS)
+    (tmp_path / "index.html").write_text("a page")
+    archive(made / "x-html.zip", tmp_path, [tmp_path / "index.html"])
+    asked = []
+    monkeypatch.setattr(kit.subprocess, "run", lambda command, check: asked.append(command) or command[6].mkdir())
+    kit.main(made, tmp_path / "kit", ["uiprmd"])
+    assert str(asked[0][-1]).endswith("requirements.lock") and (tmp_path / "kit.zip").is_file()
+    sums = [line.split("  ") for line in (tmp_path / "kit" / "SHA256SUMS").read_text().splitlines()]
+    files = {str(path.relative_to(tmp_path / "kit")) for path in (tmp_path / "kit").rglob("*") if path.is_file()}
+    assert {name for _, name in sums} == files - {"SHA256SUMS"}
+    assert all(kit.sha256(tmp_path / "kit" / name) == digest for digest, name in sums)
+    told = (tmp_path / "kit" / "README.txt").read_text()
+    for name in ("pages/index.html", f"wheels/{wheel}", "data", "chapters", "requirements.lock", "SHA256SUMS"):
+        assert name in told and (tmp_path / "kit" / name).exists()
+
+
 # ------------------------------------------------------------------------------- a chapter alone
 
 
