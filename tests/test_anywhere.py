@@ -275,8 +275,11 @@ def test_a_clash_is_one_sentence(below, tmp_path):
     python = alone.fresh(tmp_path / "environment", sys.executable, below)
     cell = "".join(first_cell.first_cell(first_cell.repository())["source"])
     nowhere = alone.surroundings(tmp_path, COFINAL_WHEEL=(tmp_path / "no.whl").as_uri(), PIP_NO_INDEX="1")
-    said = subprocess.run([python, "-c", cell], env=nowhere, cwd=tmp_path, capture_output=True, text=True)
-    assert said.returncode == 1 and len(said.stderr.strip().splitlines()) == 1 and "no.whl" in said.stderr
+    refused = cell.replace("sys.version_info < (3, 14)", "sys.version_info < (3, 0)")
+    for wrong, named in ((cell, "no.whl"), (refused, "ready: Python 3."), (cell.replace('"pip"', '"no"'), "No mod")):
+        said = subprocess.run([python, "-c", wrong], env=nowhere, cwd=tmp_path, capture_output=True, text=True)
+        assert said.returncode == 1 and len(said.stderr.strip().splitlines()) == 1 and named in said.stderr
+        assert said.stderr.startswith("cofinal_lib needs Python>=3.11")
     here = os.environ | {"PYTHONPATH": str(ROOT)}
     later = cell.replace(f'"{cofinal_lib.__version__}"', '"99.0"')
     said = subprocess.run([sys.executable, "-c", later], env=here, cwd=tmp_path, capture_output=True, text=True)
