@@ -6,9 +6,13 @@ import sys
 from pathlib import Path
 from typing import Annotated
 
-import typer
-
 from cofinal_lib.errors import CofinalError
+
+try:
+    import typer
+except ModuleNotFoundError:
+    print("cofinal: typer is missing: run pip install typer, then cofinal doctor", file=sys.stderr)
+    sys.exit(2)
 
 app = typer.Typer(
     no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__.splitlines()[0]
@@ -252,6 +256,10 @@ def main():
         code = _complain(str(error))
     except typer.Abort:  # Ctrl-C, as older Typers tell it; newer ones return 130 themselves
         code = 130
+    except ImportError as error:
+        if "cofinal_lib" in str(error):
+            raise  # a fault of ours
+        code = _complain(f"{error}; cofinal doctor says what is missing")
     except OSError as error:
         code = _complain(f"{error.filename or 'file system'}: {error.strerror or error}")
     except Exception as error:

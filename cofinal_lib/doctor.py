@@ -1,4 +1,9 @@
-"""What a bug report should say: Python, packages, device, data, disk, folders; each OK, WARN or FAIL with its fix."""
+"""What a bug report should say: Python, packages, device, data, disk, folders; each OK, WARN or FAIL with its fix.
+
+It looks at what may be missing, so nothing but Python's own library is imported before it was looked at.
+"""
+
+from __future__ import annotations
 
 import importlib
 import os
@@ -8,14 +13,15 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from importlib.metadata import PackageNotFoundError, requires, version
+from importlib.util import find_spec
 from pathlib import Path
-
-from packaging.requirements import Requirement
-from packaging.version import Version
+from typing import TYPE_CHECKING
 
 from cofinal_lib import __version__
-from cofinal_lib.data import registry
 from cofinal_lib.errors import CofinalError
+
+if TYPE_CHECKING:
+    from packaging.requirements import Requirement
 
 IMPORT_NAMES = {"scikit-learn": "sklearn", "pyyaml": "yaml", "myst-nb": "myst_nb"}
 BOOK_PACKAGES = ("jupyter-book", "papermill", "snakemake")
@@ -33,8 +39,7 @@ def findings() -> Iterator[tuple[str, str, str]]:
     yield "OK", "cofinal_lib", f"{__version__} in {Path(__file__).parent}"
     yield from _packages()
     yield from _device()
-    for dataset in registry.DATASETS:
-        yield _dataset(dataset)
+    yield from _data()
     yield from _folders()
 
 
@@ -54,6 +59,8 @@ def ready(release: str) -> str:
             f"This chapter is of release {release}, but cofinal_lib here is {__version__}: run "
             "`pip uninstall -y cofinal-book`, restart the kernel, and run the chapter again."
         )
+    if unable := _cannot_compare():
+        sys.exit(f"{unable}. Restart the kernel, and run the chapter again.")
     for requirement in requirements("chapters"):
         if wrong := clash(requirement):
             sys.exit(f"{wrong}. Restart the kernel, and run the chapter again.")
@@ -65,6 +72,8 @@ def ready(release: str) -> str:
 
 def requirements(extra: str = "") -> list[Requirement]:
     """What the installed library needs, an extra's packages included; empty where it is on the path alone."""
+    from packaging.requirements import Requirement
+
     try:
         found = [Requirement(line) for line in requires("cofinal-book") or []]
     except PackageNotFoundError:
@@ -74,6 +83,8 @@ def requirements(extra: str = "") -> list[Requirement]:
 
 def clash(requirement: Requirement) -> str | None:
     """One package: None where it fits, else a clause that says what is wrong and what to do."""
+    from packaging.version import Version
+
     name, wanted = requirement.name, f"pip install '{requirement.name}{requirement.specifier}'"
     try:
         there = version(name)
@@ -93,15 +104,23 @@ def _python() -> str | None:
     return f"{platform.python_version()} does not do: install Python 3.11, 3.12 or 3.13"
 
 
+def _cannot_compare() -> str | None:
+    """Versions are compared by a package, too."""
+    return None if find_spec("packaging") else "packaging is missing: run pip install packaging"
+
+
 def _packages() -> Iterator[tuple[str, str, str]]:
     """A line for all that fit, and one for each that does not."""
+    if unable := _cannot_compare():
+        yield "FAIL", "packaging", f"{unable}; the other packages were not looked at"
+        return
     fit = []
     needed = requirements()
     if not needed:
         yield "WARN", "packages", "cofinal-book is not installed, only on the path; pip install -e . checks versions"
-    for requirement in needed:
-        name = requirement.name
-        if wrong := clash(requirement) or _broken(name):
+    clashes = {requirement.name: clash(requirement) for requirement in needed}
+    for name, wrong in clashes.items():
+        if wrong := wrong or (None if any(clashes.values()) else _broken(name)):  # one missing breaks others
             yield "FAIL", name, wrong
         else:
             fit.append(f"{name} {version(name)}")
@@ -153,20 +172,25 @@ def _device() -> Iterator[tuple[str, str, str]]:
         yield "OK", "device", cpu
 
 
-def _dataset(dataset: str) -> tuple[str, str, str]:
+def _data() -> Iterator[tuple[str, str, str]]:
     try:
+        from cofinal_lib.data import registry
+
         folder = registry.mirror() or registry.cache()
     except CofinalError as error:
-        return "FAIL", dataset, str(error)
-    names = [name for name in registry.FILES if name.startswith(f"{dataset}/")]
-    there = sum((folder / name).is_file() for name in names)
-    if there == len(names):
-        return "OK", dataset, f"{there} files in {folder / dataset}"
-    return (
-        "WARN",
-        dataset,
-        f"{there} of {len(names)} files in {folder / dataset}; cofinal data fetch {dataset}",
-    )
+        yield "FAIL", "data", str(error)
+        return
+    except Exception as error:  # a broken binary fails in its own way
+        yield "FAIL", "data", f"not looked for: {_first_line(error)}; mend the packages first"
+        return
+    for dataset in registry.DATASETS:
+        names = [name for name in registry.FILES if name.startswith(f"{dataset}/")]
+        there = sum((folder / name).is_file() for name in names)
+        if there == len(names):
+            yield "OK", dataset, f"{there} files in {folder / dataset}"
+        else:
+            fix = "add them to COFINAL_MIRROR's folder" if registry.mirror() else f"cofinal data fetch {dataset}"
+            yield "WARN", dataset, f"{there} of {len(names)} files in {folder / dataset}; {fix}"
 
 
 def _folders() -> Iterator[tuple[str, str, str]]:
@@ -177,7 +201,8 @@ def _folders() -> Iterator[tuple[str, str, str]]:
     ):
         there = next(parent for parent in (folder, *folder.parents) if parent.is_dir())
         try:
-            tempfile.TemporaryFile(dir=there).close()
+            with tempfile.TemporaryFile(dir=there) as trial:
+                trial.write(bytes(2**20))
         except OSError as error:
             yield "FAIL", what, f"{there} cannot be written ({error.strerror}); {fix}"
             continue
@@ -191,6 +216,8 @@ def _folders() -> Iterator[tuple[str, str, str]]:
 
 def _cache() -> Path:
     try:
+        from cofinal_lib.data import registry
+
         return registry.cache().absolute()
-    except ImportError:  # pooch is missing, as said above
+    except Exception:  # packages are missing, as said above
         return Path(os.environ.get("COFINAL_CACHE") or Path.home())

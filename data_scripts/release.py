@@ -40,6 +40,8 @@ def main(tag: str, out: Path) -> None:
         sys.exit(f"tag {tag} does not fit cofinal_lib {__version__}: expected v{__version__}")
     if not (pages / "index.html").is_file():
         sys.exit(f"{pages} holds no pages: make book first")
+    if out.exists():
+        sys.exit(f"{out} is there already: name a new folder")
     out.mkdir(parents=True)
     environment = os.environ | {"SOURCE_DATE_EPOCH": git("log", "-1", "--format=%ct")}
     build = [sys.executable, "-m", "hatchling", "build", "-d", str(out.resolve())]

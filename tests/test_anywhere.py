@@ -43,14 +43,24 @@ first_cell = script(ROOT / "data_scripts" / "first_cell.py")
 # ------------------------------------------------------------------------------- one address, one version, one list
 
 
-@pytest.mark.parametrize("chapter", CHAPTERS, ids=lambda path: path.stem)
-def test_every_chapter_begins_with_the_same_cell(chapter):
-    notebook = json.loads(chapter.read_text())
-    assert notebook == first_cell.with_first_cell(notebook), "python data_scripts/first_cell.py writes it"
+def test_what_names_the_address_or_the_release_is_written_from_the_one_place_that_settles_it():
+    differ = [path.name for path, text in first_cell.texts(first_cell.repository()).items() if text != path.read_text()]
+    assert not differ, f"python data_scripts/first_cell.py writes {', '.join(differ)}"
+
+
+def test_with_another_address_nothing_names_the_old_one():
+    owner, name = CONFIG["repository"]["url"].split("/")[-2:]
+    listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True).stdout.split("\0")
+    everywhere = [ROOT / path for path in listed if path] or [*ROOT.glob("*.*"), *CHAPTERS]
+    moved = first_cell.texts("https://github.com/someone/elsewhere")
+    for path in everywhere:
+        if path.name != "_config.yml" and path.suffix not in (".png", ".npz", ".npy") and path.is_file():
+            text = moved.get(path) or path.read_text()
+            assert f"{owner}/{name}" not in text and f"{owner}.github.io" not in text, f"{path.name} names {owner}"
 
 
 def test_the_first_cell_is_short_and_hidden_on_pages():
-    cell = first_cell.first_cell()
+    cell = first_cell.first_cell(first_cell.repository())
     assert len(cell["source"]) <= 15 and cell["metadata"]["tags"] == ["remove-cell"]
 
 
@@ -60,26 +70,6 @@ def test_buttons_point_at_the_chapters_of_the_repository():
     assert all((ROOT / repository["path_to_book"] / path.name).samefile(path) for path in CHAPTERS)
     assert buttons["colab_url"] and buttons["binderhub_url"] and not buttons["thebe"]
     assert CONFIG["html"]["use_download_button"]
-
-
-def test_the_public_address_is_the_configured_one_wherever_it_stands():
-    url = CONFIG["repository"]["url"]
-    name = re.escape(url.rsplit("/", 1)[1])
-    listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True)
-    paths = [ROOT / path for path in listed.stdout.split("\0") if path] or [*ROOT.glob("*.*"), *CHAPTERS]
-    named = {}
-    for path in paths:
-        if path.suffix in (".md", ".toml", ".cff", ".yml", ".ipynb", ".py") and path.is_file():
-            found = re.findall(rf"(?:github\.com|/gh|colab\.\S+?/github)/[\w.-]+/{name}\b", path.read_text())
-            named |= {f"{path.name}: {address}": address for address in found}
-    owner = "/".join(url.split("/")[-2:])
-    assert all(address.endswith(owner) for address in named.values()), named
-    assert PYPROJECT["project"]["urls"] == {"Repository": url}
-    assert yaml.safe_load((ROOT / "CITATION.cff").read_text())["repository-code"] == url
-
-
-def test_the_version_cited_is_the_librarys():
-    assert str(yaml.safe_load((ROOT / "CITATION.cff").read_text())["version"]) == cofinal_lib.__version__
 
 
 def test_conda_and_binder_only_point_at_the_one_list_of_dependencies():
@@ -244,6 +234,31 @@ def test_our_results_come_with_the_wheel(installed):
     assert {path.relative_to(theirs) for path in theirs.rglob("*.*")} == files and theirs != REFERENCE
 
 
+# ------------------------------------------------------------------------------- without a network
+
+
+def test_a_kit_holds_what_it_names_and_nothing_unchecked(mirror, tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(ROOT / "data_scripts")
+    kit, archive = script(ROOT / "data_scripts" / "kit.py"), script(ROOT / "data_scripts" / "release.py").archive
+    made, wheel = tmp_path / "release", "cofinal_book.whl"
+    made.mkdir()
+    (made / wheel).write_bytes(b"ours")
+    archive(made / "x-notebooks.zip", ROOT / "book", CHAPTERS)
+    (tmp_path / "index.html").write_text("a page")
+    archive(made / "x-html.zip", tmp_path, [tmp_path / "index.html"])
+    asked = []
+    monkeypatch.setattr(kit.subprocess, "run", lambda command, check: asked.append(command) or command[6].mkdir())
+    kit.main(made, tmp_path / "kit", ["uiprmd"])
+    assert str(asked[0][-1]).endswith("requirements.lock") and (tmp_path / "kit.zip").is_file()
+    sums = [line.split("  ") for line in (tmp_path / "kit" / "SHA256SUMS").read_text().splitlines()]
+    files = {str(path.relative_to(tmp_path / "kit")) for path in (tmp_path / "kit").rglob("*") if path.is_file()}
+    assert {name for _, name in sums} == files - {"SHA256SUMS"}
+    assert all(kit.sha256(tmp_path / "kit" / name) == digest for digest, name in sums)
+    told = (tmp_path / "kit" / "README.txt").read_text()
+    for name in ("pages/index.html", f"wheels/{wheel}", "data", "chapters", "requirements.lock", "SHA256SUMS"):
+        assert name in told and (tmp_path / "kit" / name).exists()
+
+
 # ------------------------------------------------------------------------------- a chapter alone
 
 
@@ -258,10 +273,13 @@ def test_a_chapter_alone_installs_the_library_and_runs_to_the_end(wheel, below, 
 
 def test_a_clash_is_one_sentence(below, tmp_path):
     python = alone.fresh(tmp_path / "environment", sys.executable, below)
-    cell = "".join(first_cell.first_cell()["source"])
+    cell = "".join(first_cell.first_cell(first_cell.repository())["source"])
     nowhere = alone.surroundings(tmp_path, COFINAL_WHEEL=(tmp_path / "no.whl").as_uri(), PIP_NO_INDEX="1")
-    said = subprocess.run([python, "-c", cell], env=nowhere, cwd=tmp_path, capture_output=True, text=True)
-    assert said.returncode == 1 and len(said.stderr.strip().splitlines()) == 1 and "no.whl" in said.stderr
+    refused = cell.replace("sys.version_info < (3, 14)", "sys.version_info < (3, 0)")
+    for wrong, named in ((cell, "no.whl"), (refused, "ready: Python 3."), (cell.replace('"pip"', '"no"'), "No mod")):
+        said = subprocess.run([python, "-c", wrong], env=nowhere, cwd=tmp_path, capture_output=True, text=True)
+        assert said.returncode == 1 and len(said.stderr.strip().splitlines()) == 1 and named in said.stderr
+        assert said.stderr.startswith("cofinal_lib needs Python>=3.11")
     here = os.environ | {"PYTHONPATH": str(ROOT)}
     later = cell.replace(f'"{cofinal_lib.__version__}"', '"99.0"')
     said = subprocess.run([sys.executable, "-c", later], env=here, cwd=tmp_path, capture_output=True, text=True)

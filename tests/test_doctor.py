@@ -1,7 +1,10 @@
 """What is wrong is said with its fix; what is right takes one screen."""
 
+import os
+import subprocess
 import sys
 from importlib.metadata import version
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -44,6 +47,25 @@ def test_every_complaint_says_what_to_do(monkeypatch, tmp_path):
         assert found["device"][0] == "WARN" and "sees no GPU" in found["device"][1]
 
 
+def test_it_works_where_nothing_is_installed(tmp_path):
+    env = os.environ | {"PYTHONPATH": str(Path(cofinal_lib.__file__).parents[1]), "COFINAL_CACHE": str(tmp_path)}
+    bare = [sys.executable, "-S"]  # without site-packages
+    look = "from cofinal_lib import doctor; print(*map(' '.join, doctor.findings()), sep='\\n')"
+    said = subprocess.run([*bare, "-c", look], cwd=tmp_path, env=env, capture_output=True, text=True)
+    assert said.returncode == 0, said.stderr
+    for finding in ("FAIL packaging packaging is missing", "FAIL device torch does not", "FAIL data not looked for"):
+        assert finding in said.stdout
+    said = subprocess.run([*bare, "-m", "cofinal_lib.cli", "doctor"], env=env, capture_output=True, text=True)
+    assert said.returncode == 2 and said.stderr.startswith("cofinal: typer is missing: run pip install")
+
+
+def test_one_missing_package_is_not_blamed_on_those_that_need_it(monkeypatch):
+    monkeypatch.setattr(doctor, "requirements", lambda extra="": [Requirement("nonesuch"), Requirement("pandas")])
+    monkeypatch.setattr(doctor, "_broken", lambda name: f"{name} cannot be imported")
+    found = states()
+    assert found["nonesuch"][0] == "FAIL" and "pandas" not in found and "pandas" in found["packages"][1]
+
+
 def test_a_folder_that_cannot_be_written_is_named(monkeypatch, tmp_path):
     def refuse(dir):
         raise PermissionError(13, "Permission denied")
@@ -52,6 +74,18 @@ def test_a_folder_that_cannot_be_written_is_named(monkeypatch, tmp_path):
     monkeypatch.setattr(doctor.tempfile, "TemporaryFile", refuse)
     state, detail = states()["downloads"]
     assert state == "FAIL" and str(tmp_path) in detail and "set COFINAL_CACHE" in detail
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs Linux's /dev/full")
+def test_a_full_disk_is_named(monkeypatch):
+    monkeypatch.setattr(doctor.tempfile, "TemporaryFile", lambda dir: open("/dev/full", "wb"))
+    state, detail = states()["results"]
+    assert state == "FAIL" and "No space left on device" in detail
+
+
+def test_files_that_a_mirror_lacks_are_not_to_be_fetched(monkeypatch, tmp_path):
+    monkeypatch.setenv("COFINAL_MIRROR", str(tmp_path))
+    assert states()["fisv"][1].endswith("add them to COFINAL_MIRROR's folder")
 
 
 def test_a_package_fits_is_missing_does_not_do_or_is_another_than_the_one_loaded(monkeypatch):

@@ -50,3 +50,11 @@ def test_jobs_have_the_permissions_they_name_and_no_others(path):
         not_for_outsiders = "github.event_name == 'push'" in job.get("if", "")
         assert not (writes and from_outside) or not_for_outsiders, f"{path.name}: {name} writes {writes}"
         assert "timeout-minutes" in job
+
+
+def test_whatever_goes_wrong_in_the_weekly_rebuild_is_reported():
+    jobs = workflow(next(path for path in WORKFLOWS if path.stem == "weekly"))["jobs"]
+    report = jobs.pop("report")
+    assert set(report["needs"]) == set(jobs) and "!success()" in report["if"]
+    assert all(f"needs.{name}.result" in report["env"]["RESULTS"] for name in jobs)
+    assert "gh issue create" in report["steps"][0]["run"]
