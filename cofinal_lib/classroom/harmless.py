@@ -3,7 +3,7 @@
 from nbconvert.filters import markdown2html
 from nbconvert.preprocessors.sanitize import SanitizeHTML
 
-_TAGS = "a b blockquote br code del div em h1 h2 h3 h4 h5 h6 hr i img li ol p pre s span strong sub sup"
+_TAGS = "a b blockquote br code del div em h1 h2 h3 h4 h5 h6 hr i img li ol p pre s span strong sub sup ul"
 _TABLE = "table tbody td th thead tr"
 _cleaner = SanitizeHTML(
     tags=[*_TAGS.split(), *_TABLE.split()],

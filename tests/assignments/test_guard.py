@@ -33,9 +33,11 @@ SCRIPT = """
 import builtins, json, sys
 from unittest.mock import MagicMock
 import numpy as np
+import torch
 from cofinal_lib.classroom import checks, guard
 kept, tricks, test = guard.Guard(), *json.loads(sys.argv[1])
-for source in [*tricks, "f = lambda: [2.0, 3.0]"]:
+honest = "def f():\\n    torch.optim.SGD([torch.zeros(1)], 0.1)\\n    return [2.0, 3.0]"  # changes its own class
+for source in [*tricks, honest]:
     notebook = globals() | {}
     exec(source, notebook)
     kept.restore()
@@ -63,7 +65,14 @@ def test_what_is_shown_runs_nothing():
         "a **b** $x < y$ `1 < 2`\n\n- c\n\n|d|\n|-|\n|1|\n\n<script>alert(1)</script>\n\n<b onclick=alert(2)>e</b>"
     )
     shown = harmless.words(f"{markdown} <img src=x onerror=alert(3)> [f](javascript:alert(4))")
-    for kept in ("<strong>b</strong>", "$x &lt; y$", "<code>1 &lt; 2</code>", "<li>c</li>", "<td>1</td>", "<b>e</b>"):
+    for kept in (
+        "<strong>b</strong>",
+        "$x &lt; y$",
+        "<code>1 &lt; 2</code>",
+        "<ul>\n<li>c</li>",
+        "<td>1</td>",
+        "<b>e</b>",
+    ):
         assert kept in shown
     for gone in ("<script", "onclick=", "<img onerror", "javascript:"):
         assert gone not in shown
