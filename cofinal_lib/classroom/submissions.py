@@ -180,7 +180,7 @@ def restore(submitted: NotebookNode, released: NotebookNode) -> tuple[NotebookNo
     missing = [i for i in ours if i not in answers]
     notes += [f"restored, was missing: {', '.join(missing)}"] if missing else []
     theirs = [answers[i] for i in answers if _is(ours[i], "solution")] + [s for c in own.values() for _, s in c]
-    used = {u for s in theirs for u in re.findall(r"(?:from|import)\s+(cofinal_lib[\w.]*)", s)}
+    used = {u for s in theirs for u in re.findall(r"(?:from|import)\s+(cofinal_lib(?!\.classroom)[\w.]*)", s)}
     notes += [f"takes from the library: {', '.join(sorted(used))}"] if used else []
     notebook = NotebookNode(released | {"cells": cells})
     for n, cell in enumerate(notebook.cells):

@@ -156,6 +156,8 @@ def test_own_cells_stay_where_they_were_and_copies_do_not_count(released):
     found, notes = restore(changed, original)
     assert [c.source for c in found.cells].index("helper = 1") == 4
     assert len(found.cells) == len(original.cells) + 1 and notes == []
+    changed.cells[4].source = "from cofinal_lib.classroom import checks\nfrom cofinal_lib.etf import simplex_etf"
+    assert restore(changed, original)[1] == ["takes from the library: cofinal_lib.etf"]
 
 
 MANY = [nbformat.v4.new_code_cell() for _ in range(1001)]
