@@ -82,26 +82,6 @@ def holds(condition, message: str) -> None:
         raise Wrong(message)
 
 
-def self_test() -> None:
-    """Refuse what must be refused: the grading calls this before each test, in case a notebook disarmed the tests."""
-    refusals = (
-        lambda: same(1.0, 2.0, ""),
-        lambda: same([1.0], 1.0, ""),
-        lambda: shaped([1.0], (2,), ""),
-        lambda: whole(0.5, 0, 1, ""),
-        lambda: finite(np.nan, ""),
-        lambda: array("text", ""),
-        lambda: holds(np.zeros(1).any(), ""),
-        lambda: call(lambda x: x.__setitem__(0, 1), np.zeros(1)),
-    )
-    for refusal in refusals:
-        try:
-            refusal()
-        except Wrong:
-            continue
-        raise RuntimeError("the tests let a wrong answer pass: was one of their functions replaced?")
-
-
 def _copy(value):
     if isinstance(value, torch.Tensor):
         return value.detach().cpu().numpy().copy()

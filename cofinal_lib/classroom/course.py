@@ -7,11 +7,11 @@ import csv
 import re
 import sys
 import tempfile
-import uuid
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from os import environ, pathsep
 from pathlib import Path
+from subprocess import DEVNULL
 from textwrap import fill
 from time import monotonic
 
@@ -22,30 +22,22 @@ from nbformat.v4 import new_code_cell, new_output
 from nbgrader.api import MissingEntry
 from nbgrader.apps import NbGraderAPI
 from nbgrader.preprocessors import Execute, NbGraderPreprocessor
-from nbgrader.utils import is_grade
+from nbgrader.utils import is_grade, is_locked, is_solution
 from traitlets import Integer, Unicode
 from traitlets.config import PyFileConfigLoader
 
-from cofinal_lib.classroom.submissions import Refused, collect, read, restore
+from cofinal_lib.classroom.guard import guarded
+from cofinal_lib.classroom.harmless import outputs
+from cofinal_lib.classroom.submissions import Refused, collect, defines, read, restore
 from cofinal_lib.errors import CofinalError
 
+MESSAGE = 2000  # characters that are kept of an error's message, and of each frame above it
 INSTALL = """\
 # Run this cell first. On Colab it installs the book's library; elsewhere the library is there already.
 try:
     import cofinal_lib.classroom
 except ModuleNotFoundError:
     %pip install --quiet "cofinal-book @ git+{repository}"
-"""
-# Before each test: the tests as they are on disk, whatever the notebook did to them. {token} shows that this has run.
-FRESH = """\
-exec('''
-import importlib, sys
-get_ipython().ast_transformers.clear()
-for name in sorted(n for n in sys.modules if n.startswith("cofinal_lib.classroom.")):
-    importlib.reload(sys.modules[name])
-sys.modules["cofinal_lib.classroom.checks"].self_test()
-print("{token}")
-''')
 """
 
 
@@ -110,13 +102,22 @@ class ConfinedExecute(Execute):
             try:
                 super().preprocess(nb, resources, km)
             except RuntimeError as error:  # as jupyter's clients say it
-                if not self.started:
-                    raise  # no fault of the student's
+                if not self.started:  # no fault of the student's
+                    said = (Path(folder) / "stderr").read_text(errors="replace").split("\n")
+                    raise RuntimeError(f"{error}; {' '.join(said[-2:])}") from None
                 self.ended = self.ended or f"the kernel failed ({error})"
         for cell in (cell for cell in nb.cells if cell.cell_type == "code"):
+            cell.outputs = outputs(cell.outputs)
+            for output in cell.outputs:
+                if output.output_type == "error":
+                    output.evalue = output.evalue[:MESSAGE]
+                    output.traceback = [frame[:MESSAGE] for frame in output.traceback[-20:]]
             for output in cell.outputs if is_grade(cell) else []:
                 if output.output_type == "stream":
                     output.name = "stdout"  # nbgrader takes any line on stderr for a mistake; a warning is none
+                elif output.output_type == "execute_result":
+                    output.output_type = "display_data"  # nbgrader takes a number for points
+                    output.pop("execution_count", None)
                 elif output.output_type == "error":
                     output.traceback = _own_frames(output, cell.execution_count)
             if self.ended and cell.source.strip() and cell.execution_count is None and not cell.outputs:
@@ -130,7 +131,8 @@ class ConfinedExecute(Execute):
         own = dict.fromkeys(("HOME", "TMPDIR", "COFINAL_MIRROR", "MPLCONFIGDIR", "IPYTHONDIR"), self.folder)
         fixed = {"OMP_NUM_THREADS": "1", "PYTHONHASHSEED": "0", "PYTHONWARNINGS": "ignore"}
         course = {"COFINAL_COURSE": str(Path.cwd())}  # nbgrader works in the course's folder
-        with super().setup_kernel(cwd=self.folder, env=own | kept | fixed | course, **kwargs):
+        kwargs |= {"cwd": self.folder, "env": own | kept | fixed | course, "stdout": DEVNULL}
+        with open(Path(self.folder) / "stderr", "w") as stderr, super().setup_kernel(stderr=stderr, **kwargs):
             self.started, self.deadline = True, monotonic() + self.notebook_seconds
             yield
 
@@ -139,11 +141,10 @@ class ConfinedExecute(Execute):
         if cell.cell_type != "code" or not cell.source.strip():
             return cell, resources
         cell.execution_count = None
-        if not self.ended and is_grade(cell):
-            self._freshen(index)
-            self.nb.cells[index] = cell
         if not self.ended:
+            source, cell.source = cell.source, self._guarded(cell)
             self._try(lambda: super(ConfinedExecute, self).preprocess_cell(cell, resources, index))
+            cell.source = source
         if self.ended:
             _fail(cell, self.ended)
         elif monotonic() > self.deadline:
@@ -160,13 +161,21 @@ class ConfinedExecute(Execute):
             return None
         return super().output(outs, msg, display_id, cell_index)
 
-    def _freshen(self, index):
-        """Bring the tests back as they are on disk; end the notebook where that fails."""
-        token = uuid.uuid4().hex
-        cell = new_code_cell(FRESH.format(token=token))
-        self._try(lambda: self.execute_cell(cell, index, store_history=False))
-        if not self.ended and token not in "".join(output.get("text", "") for output in cell.outputs):
-            self.ended = "the tests could not be run as they are: a cell above changed them, or does not stop"
+    def on_cell_executed(self, **kwargs):
+        """After nbgrader's own look: a test that passed has to have run to its end, whole."""
+        super().on_cell_executed(**kwargs)
+        reply = kwargs["execute_reply"]["content"]
+        if is_grade(kwargs["cell"]) and reply["status"] == "ok" and not reply.get("untouched"):
+            _fail(kwargs["cell"], "this test did not run to its end, or the notebook changed what it compares with")
+
+    def _guarded(self, cell):
+        """A test as the kernel runs it: behind the imports, with the functions that the exercises ask for."""
+        if not is_grade(cell):
+            return cell.source
+        given = [c for c in self.nb.cells if c.cell_type == "code" and is_locked(c) and not is_grade(c)]
+        imports = next((c.source for c in given if c.source.startswith("import ")), "")
+        asked = [defines(c.source) for c in self.nb.cells if c.cell_type == "code" and is_solution(c)]
+        return guarded(cell.source, imports, [name for name in asked if name])
 
     def _try(self, execute):
         try:
@@ -205,7 +214,7 @@ def grade(course: Path, say=print) -> list[Line]:
                 except Refused as error:
                     refused[student] = str(error)
         for student, reason in refused.items():
-            lines.append(_no_score(api, student, name, "refused", reason))
+            lines.append(_no_score(api, _plain(student), name, "refused", _plain(reason)))
             say(_shown(lines[-1]))
         for student, (notebook, notes) in submissions.items():
             lines.append(_grade_one(api, course, student, name, notebook, notes))
@@ -214,7 +223,7 @@ def grade(course: Path, say=print) -> list[Line]:
     with open(course / "grades.csv", "w", newline="", encoding="utf-8") as file:
         table = csv.DictWriter(file, list(Line.__dataclass_fields__))
         table.writeheader()
-        table.writerows(asdict(line) for line in lines)
+        table.writerows({k: _cell(v) for k, v in asdict(line).items()} for line in lines)
     return lines
 
 
@@ -224,7 +233,7 @@ def _grade_one(api, course: Path, student: str, name: str, notebook, notes: list
     nbformat.write(notebook, checked / f"{name}.ipynb")
     result = api.autograde(name, student)
     if not result["success"]:
-        return _no_score(api, student, name, "failed", _reason(result))
+        return _no_score(api, student, name, "failed", _plain(_reason(result)))
     notes = notes + _events(nbformat.read(course / "autograded" / student / name / f"{name}.ipynb", 4))
     feedback = api.generate_feedback(name, student)
     if not feedback["success"]:
@@ -233,7 +242,7 @@ def _grade_one(api, course: Path, student: str, name: str, notebook, notes: list
         submission = gradebook.find_submission(name, student)
         waiting = [g for n in submission.notebooks for g in n.grades if g.needs_manual_grade]
         to_mark = sum(g.max_score for g in waiting)
-        return Line(student, name, "graded", submission.score, submission.max_score, to_mark, "; ".join(notes))
+        return Line(student, name, "graded", submission.score, submission.max_score, to_mark, _plain("; ".join(notes)))
 
 
 def _nbgrader(course: Path) -> NbGraderAPI:
@@ -282,6 +291,17 @@ def _reason(result: dict) -> str:
     lines = [line.strip() for line in (result.get("log") or "").splitlines() + (result.get("error") or "").splitlines()]
     named = [line for line in lines if re.match(r"[\w.]+(Error|Exception): ", line)]
     return (named or lines or ["no reason given"])[0 if named else -1]
+
+
+def _plain(text: str) -> str:
+    """What a student wrote, in one line that neither a terminal nor CSV takes for more than text."""
+    text = "".join(c for c in " ".join(text.split()) if c.isprintable())
+    return text if len(text) <= 400 else f"{text[:400]}..."
+
+
+def _cell(value):
+    """A value that a spreadsheet does not take for a formula."""
+    return f"'{value}" if isinstance(value, str) and value.startswith(("=", "+", "-", "@")) else value
 
 
 def _shown(line: Line) -> str:

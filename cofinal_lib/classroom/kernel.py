@@ -1,8 +1,8 @@
 """The process that a submission's cells run in, with limits: `python -m cofinal_lib.classroom.kernel -f <connection>`.
 
 It stops accidents and pranks: endless output, memory, files outside the notebook's own folder, other programs, the
-network. It is no wall against an attacker, who shares the process with it; book/teaching.md shows the container for
-that.
+network. Python's audit hook says what was not allowed; where Linux has Landlock, a wall stops what no hook sees.
+An attacker shares the process with the tests all the same; book/teaching.md shows the container for that.
 """
 
 import os
@@ -10,12 +10,15 @@ import resource
 import sys
 from pathlib import Path
 
+from cofinal_lib.classroom.wall import wall
+
 MEMORY = 3 << 30  # bytes beyond what the libraries take
 PROCESSOR = 600  # seconds
 FILE = 64 << 20  # bytes
 OUTPUT = 1 << 18  # characters a cell may print
 
 _PROGRAMS = ("subprocess.", "os.system", "os.exec", "os.posix_spawn", "os.spawn", "os.fork", "os.kill", "pty.spawn")
+_PROGRAMS += ("ctypes.dlopen", "ctypes.dlsym")
 _NETWORK = ("socket.connect", "socket.getaddrinfo", "socket.gethostby", "socket.sendto", "socket.bind")
 _CHANGES = ("os.remove", "os.rename", "os.rmdir", "os.mkdir", "os.link", "os.symlink", "os.truncate", "os.chmod")
 _WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
@@ -51,6 +54,8 @@ def confine(home: Path, secret: Path | None = None) -> None:
                 )
             if secret and below(path, secret):
                 raise NotAllowed("grading: the course's own files are not read by a submission")
+        elif event == "sqlite3.connect" and not below(args[0], home):
+            raise NotAllowed(f"grading: {args[0]} is outside the notebook's own folder")
         elif event.startswith(_CHANGES):
             for path in args[:2]:
                 if isinstance(path, (str, bytes, os.PathLike)) and not below(path, home):
@@ -92,6 +97,18 @@ def cap_output(stream_class) -> None:
     stream_class.write = capped
 
 
+def wall_in(home: Path, connection: Path) -> bool:
+    """Let this process read its libraries and the data at hand, and write to `home` alone."""
+    import torch
+
+    import cofinal_lib
+
+    libraries = [sys.prefix, sys.base_prefix, Path(torch.__file__).parents[1], Path(cofinal_lib.__file__).parent]
+    system = ["/usr", "/lib", "/lib64", "/etc", "/dev", "/proc", "/sys"]
+    data = os.environ.get("COFINAL_MIRROR", home)
+    return wall([*libraries, *system, data], [home, connection, os.devnull])
+
+
 def main() -> None:
     """Load what assignments use, set the limits, and become an ipykernel."""
     import random
@@ -103,17 +120,19 @@ def main() -> None:
     from ipykernel import kernelapp
     from ipykernel.iostream import OutStream
 
-    import cofinal_lib.classroom.checks  # noqa: F401
-    import cofinal_lib.classroom.scoring  # noqa: F401
+    from cofinal_lib.classroom import etf, fusion, grades, parsing, reviewer, scoring  # noqa: F401
+    from cofinal_lib.classroom.guard import Guard, GuardedKernel
 
     sys.dont_write_bytecode = True
     torch.set_num_threads(1)
     random.seed(0), np.random.seed(0), torch.manual_seed(0)  # an unseeded answer has the same score next time
-    app = kernelapp.IPKernelApp.instance()
+    wall_in(Path.cwd(), Path(sys.argv[sys.argv.index("-f") + 1]))  # before there are threads
+    app = kernelapp.IPKernelApp.instance(kernel_class=GuardedKernel)
     app.initialize(sys.argv[1:])
     cap_output(OutStream)
     confine(Path.cwd(), os.environ.pop("COFINAL_COURSE", None))
     limit()
+    GuardedKernel.guard = Guard()
     app.start()
 
 

@@ -2,15 +2,17 @@
 
 import json
 import re
+import unicodedata
 import warnings
 import zipfile
-import zlib
+from functools import partial
 from pathlib import Path
 
 import nbformat
 from nbformat import NotebookNode
 
 LARGEST = 20 << 20  # bytes of a notebook
+CELLS = 1000
 
 
 class Refused(Exception):
@@ -23,61 +25,86 @@ def collect(downloads: Path, name: str, submitted: Path) -> dict[str, str]:
     Of several copies that a student downloaded the last one counts. Returns what was refused, and why, by student or,
     where it is nobody's, by file.
     """
-    refused, last = {}, {}
-
-    def take(path: Path, size: int, content) -> None:
+    refused, last, people = {}, {}, {}
+    for path, size, content in _files(downloads, refused):
         owner = owner_of(path)
         if owner is None:
-            if path.suffix in (".ipynb", ".zip", ".gz", ".7z", ".rar") and not path.name.startswith("."):
+            archive = path.suffix.lower() in (".zip", ".gz", ".7z", ".rar")
+            if (archive or name in path.name or ".ipynb" in path.name) and not path.name.startswith("."):
                 refused[str(path)] = "the notebook itself is needed, and a name that says whose it is"
-            return
-        student, notebook, copy = owner
+            continue
+        student, person, notebook, copy = owner
+        people.setdefault(student, set()).update([person] * bool(person))
         if notebook != name:
             refused[student] = f"{path.name} is not a notebook of {name}"
         elif size > LARGEST:
             refused[student] = f"the file has {size >> 20} MiB; a notebook has at most {LARGEST >> 20}"
         elif copy >= last.get(student, (-1,))[0]:
-            last[student] = (copy, content())
-
-    for path in sorted(downloads.rglob("*")):
-        if path.suffix == ".zip":
-            try:
-                with zipfile.ZipFile(path) as archive:
-                    for entry in archive.infolist():
-                        inside = Path(entry.filename)
-                        if not entry.is_dir() and "__MACOSX" not in inside.parts:
-                            take(inside, entry.file_size, lambda a=archive, e=entry: a.open(e).read(LARGEST))
-            except (zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError, EOFError) as error:
-                refused[path.name] = f"the archive cannot be read to its end ({error})"
-        elif path.is_file():
-            take(path.relative_to(downloads), path.stat().st_size, path.read_bytes)
+            last[student] = (copy, content)
     for student, (_, content) in last.items():
+        refused.pop(student, None)
+        if len(people[student]) > 1:
+            whose = ", ".join(f"{student}_{person}" for person in sorted(people[student]))
+            refused[student] = f"several people hand in under this name ({whose}): give them names of their own"
+            continue
+        try:
+            notebook = content()
+        except Exception as error:  # zipfile raises whatever it stumbles over
+            refused[student] = f"the archive cannot be read here ({error})"
+            continue
         home = submitted / student / name
         home.mkdir(parents=True, exist_ok=True)
-        (home / f"{name}.ipynb").write_bytes(content)
-        refused.pop(student, None)
+        (home / f"{name}.ipynb").write_bytes(notebook)
     return refused
 
 
-def owner_of(path: Path) -> tuple[str, str, int] | None:
-    """Student, notebook and number of the copy, of "jane/01-grades (1).ipynb" or "jane_77_Copy of 01-grades.ipynb".
+def _files(downloads: Path, refused: dict):
+    """Path, size and a function that reads, of each file in a folder and in its zips; links are followed nowhere."""
+    for path in sorted(downloads.rglob("*")):
+        if path.is_symlink():
+            refused[str(path.relative_to(downloads))] = "a link to another file is not followed"
+        elif path.is_file() and path.suffix == ".zip":
+            try:
+                with zipfile.ZipFile(path) as archive:
+                    entries = archive.infolist()
+            except Exception as error:  # as above
+                refused[path.name] = f"the archive cannot be read ({error})"
+                continue
+            for entry in entries:
+                inside = Path(entry.filename)
+                if not entry.is_dir() and "__MACOSX" not in inside.parts:
+                    yield inside, entry.file_size, partial(_entry, path, entry)
+        elif path.is_file():
+            yield path.relative_to(downloads), path.stat().st_size, path.read_bytes
 
-    The student is what stands before the first underscore of the file's name, or else of its folder's.
+
+def _entry(path: Path, entry: zipfile.ZipInfo) -> bytes:
+    with zipfile.ZipFile(path) as archive, archive.open(entry) as file:
+        return file.read(LARGEST)
+
+
+def owner_of(path: Path) -> tuple[str, str, str, int] | None:
+    """Student, which of that name, notebook and number of the copy; None where it is nobody's notebook.
+
+    "Ada Lovelace_77_assignsubmission_file/01-grades (1).ipynb" is Ada Lovelace's (77), and so is whatever else a folder
+    numbered like this holds. Elsewhere the file's name counts before its folder's: "ada_77_Copy of 01-grades.ipynb".
     """
-    found = re.fullmatch(
-        r"(?:(?P<student>[^_]+)_)?(?:.*[_ ])??(?P<notebook>\d\d-[a-z]+)\D*?(?P<copy>\d*)\D*", path.stem
-    )
-    if path.suffix != ".ipynb" or path.name.startswith(".") or not found:
+    found = re.fullmatch(r"(?P<before>.*?[_ ])??(?P<notebook>\d\d-[a-z]+)(?P<behind>.*)", path.stem, re.S)
+    if path.suffix.lower() != ".ipynb" or path.name.startswith(".") or not found:
         return None
-    student = re.sub(r"[^\w.@ -]", "-", (found["student"] or path.parent.name.split("_")[0]).strip())
-    return (student, found["notebook"], int(found["copy"] or 0)) if student.strip(".") else None
+    folder, before = path.parent.name.split("_"), (found["before"] or "").split("_")[:-1]
+    numbered = len(folder) > 2 and folder[1].isdigit()
+    student, *more = [part for part in (before if before and not numbered else folder) if part != "LATE"] or [""]
+    student = re.sub(r"[^\w.@ -]", "-", unicodedata.normalize("NFC", student)).strip()[:80]
+    copies = re.findall(r"\d{1,9}", found["behind"])
+    return (student, "".join(more[:1]), found["notebook"], int([0, *copies][-1])) if student.strip(".") else None
 
 
 def read(path: Path) -> NotebookNode:
     """A submitted notebook, as nbformat 4.
 
     Raises:
-        Refused: no file, too large, no UTF-8, no JSON, no notebook.
+        Refused: no file, too large, no UTF-8, no JSON, no notebook, too many cells.
     """
     if path.is_symlink() or not path.is_file():
         raise Refused("there is no such file")
@@ -96,9 +123,12 @@ def read(path: Path) -> NotebookNode:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            return nbformat.reads(text, as_version=4)
+            notebook = nbformat.reads(text, as_version=4)
     except Exception as error:  # nbformat raises whatever it stumbles over
         raise Refused(f"the file is a broken notebook ({type(error).__name__})") from None
+    if len(notebook.cells) > CELLS:
+        raise Refused(f"the notebook has {len(notebook.cells)} cells; one has at most {CELLS}")
+    return notebook
 
 
 def restore(submitted: NotebookNode, released: NotebookNode) -> tuple[NotebookNode, list[str]]:
@@ -114,7 +144,7 @@ def restore(submitted: NotebookNode, released: NotebookNode) -> tuple[NotebookNo
     that defines an exercise's function is its answer, and a text behind a question is the question's.
     """
     ours = {_id(cell): cell for cell in released.cells if _id(cell)}
-    defined = {_defines(c.source): i for i, c in ours.items() if c.cell_type == "code" and _is(c, "solution")}
+    defined = {defines(c.source): i for i, c in ours.items() if c.cell_type == "code" and _is(c, "solution")}
     texts = {cell.source.strip(): i for i, cell in ours.items() if not _is(cell, "solution")}
     answers, own, behind, changed, sure = {}, {}, None, [], False
     known = {_id(c) for c in submitted.cells if isinstance(c.get("source"), str)} & set(ours)
@@ -122,9 +152,10 @@ def restore(submitted: NotebookNode, released: NotebookNode) -> tuple[NotebookNo
         source = cell.get("source")
         if not isinstance(source, str) or cell.get("cell_type") not in ("code", "markdown", "raw"):
             continue
+        source = source.encode("utf-8", "replace").decode().replace("\r\n", "\n")  # JSON can spell half a character
         i = _id(cell) if _id(cell) in ours else texts.get(source.strip())
         if i is None and cell.cell_type == "code":
-            lost = defined.get(_defines(source))
+            lost = defined.get(defines(source))
             i = lost if lost not in known else None
         sure = sure or (i is not None and (_is(ours[i], "solution") or _is(ours[i], "grade")))
         if i is None and cell.cell_type == "markdown":
@@ -148,6 +179,9 @@ def restore(submitted: NotebookNode, released: NotebookNode) -> tuple[NotebookNo
     notes = [f"restored, was edited: {', '.join(changed)}"] if changed else []
     missing = [i for i in ours if i not in answers]
     notes += [f"restored, was missing: {', '.join(missing)}"] if missing else []
+    theirs = [answers[i] for i in answers if _is(ours[i], "solution")] + [s for c in own.values() for _, s in c]
+    used = {u for s in theirs for u in re.findall(r"(?:from|import)\s+(cofinal_lib(?!\.classroom)[\w.]*)", s)}
+    notes += [f"takes from the library: {', '.join(sorted(used))}"] if used else []
     notebook = NotebookNode(released | {"cells": cells})
     for n, cell in enumerate(notebook.cells):
         cell["id"] = f"cell-{n}"
@@ -166,7 +200,7 @@ def _is(cell, kind: str) -> bool:
     return bool(cell.metadata.get("nbgrader", {}).get(kind))
 
 
-def _defines(source: str) -> str | None:
+def defines(source: str) -> str | None:
     """The function that a cell defines, if it defines one at its top level."""
     found = re.search(r"^def (\w+)\(", source, re.M)
     return found and found.group(1)

@@ -25,19 +25,35 @@ PRINT = "while True:\n    print('spam ' * 1000)"
 EXIT = "import os\nos._exit(0)"
 SPAWN = "import subprocess\nsubprocess.run(['touch', '/tmp/from-a-submission'])"
 READ = """
+print(In[-1])
 import pathlib
 here = pathlib.Path({course!r})
 exec("source = (here / 'source/02-etf/02-etf.ipynb').read_text()")
 return source
 """
 DISARM = """
+import importlib, sys
+import numpy as np
 from cofinal_lib.classroom import checks, etf
+def exec(*args):
+    pass
+check, zip, range = np.random, lambda *a, **k: [], lambda *a: []
+np.isclose = np.allclose = lambda *a, **k: np.True_
+importlib.reload = lambda module: module
+get_ipython().showtraceback = lambda *a, **k: None
+get_ipython().events.register("pre_run_cell", lambda *a: setattr(checks.holds, "__code__", exec.__code__))
 for module in (checks, etf):
     for name in [n for n in dir(module) if not n.startswith("__")]:
         setattr(module, name, lambda *a, **k: None)
 """
 WRITE = """
-import glob, os, pathlib
+import glob, os, pathlib, sqlite3, torch
+for harm in (lambda: torch.save({{}}, {outside!r}), lambda: torch.save({{}}, {course!r} + "/gradebook.db"),
+             lambda: sqlite3.connect({course!r} + "/gradebook.db").execute("delete from grade")):
+    try:
+        harm()
+    except (OSError, RuntimeError):
+        pass
 for path in [*glob.glob({course!r} + "/*/*/*/*.ipynb"), {course!r} + "/gradebook.db", {outside!r}]:
     try:
         os.chmod(path, 0o666)

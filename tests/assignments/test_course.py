@@ -11,6 +11,7 @@ import students as s
 from harness import NAMES, Assignment, run
 
 from cofinal_lib.classroom.submissions import Refused, collect, owner_of, read, restore
+from cofinal_lib.classroom.wall import version
 
 pytest.importorskip("nbgrader.apps", reason="nbgrader is not installed: pip install '.[classroom]'")
 
@@ -155,6 +156,11 @@ def test_own_cells_stay_where_they_were_and_copies_do_not_count(released):
     found, notes = restore(changed, original)
     assert [c.source for c in found.cells].index("helper = 1") == 4
     assert len(found.cells) == len(original.cells) + 1 and notes == []
+    changed.cells[4].source = "from cofinal_lib.classroom import checks\nfrom cofinal_lib.etf import simplex_etf"
+    assert restore(changed, original)[1] == ["takes from the library: cofinal_lib.etf"]
+
+
+MANY = [nbformat.v4.new_code_cell() for _ in range(1001)]
 
 
 @pytest.mark.parametrize(
@@ -168,6 +174,12 @@ def test_own_cells_stay_where_they_were_and_copies_do_not_count(released):
         (b'{"nbformat": 4, "nbformat_minor": 5, "metadata": {}, "cells": 7}', "broken notebook"),
         (b"[" * 100_000, "not JSON"),
         (b" " * (21 << 20), "has 21 MiB"),
+        (
+            nbformat.writes(
+                nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell() for _ in range(1001)])
+            ).encode(),
+            "1001 cells",
+        ),
     ],
 )
 def test_broken_files_are_refused_in_a_line(tmp_path, released, content, words):
@@ -215,26 +227,43 @@ def test_downloads_are_collected_whatever_else_is_in_them(tmp_path):
         file.writestr("fay/photo.jpg", "a photo")
         file.writestr("__MACOSX/ada/._01-grades.ipynb", "")
         file.writestr("01-grades.ipynb", "whose?")
+        file.writestr("hal/01-grades.ipynb.txt", "saved as text")
+        file.writestr("Ida_77_file/01-grades.ipynb", "one Ida")
+        file.writestr("Ida_78_file/01-grades.ipynb", "another")
+        file.writestr("Jo_79_file/ada_01-grades (9).ipynb", "in another's name")
+        file.writestr("k" * 300 + "/01-grades.ipynb", "a long name")
+    with zipfile.ZipFile(downloads / "damaged.zip", "w") as file:
+        file.writestr("liz/01-grades.ipynb", "spoilt")
+        file.writestr("max/01-grades.ipynb", "whole")
+    damaged = (downloads / "damaged.zip").read_bytes()
+    (downloads / "damaged.zip").write_bytes(damaged.replace(b"spoilt", b"SPOILT"))
+    (downloads / "nell_01-grades.ipynb").symlink_to(downloads / "class.zip")
     (downloads / "late" / "gil_01-grades.ipynb").write_text("loose")
     (downloads / "broken.zip").write_bytes(b"PK no zip")
     refused = collect(downloads, "01-grades", submitted)
     found = {str(path.relative_to(submitted)): path.read_text() for path in submitted.rglob("*.ipynb")}
-    homes = {"ada": "third", "ben": "outside?", "gil": "loose"}
+    homes = {"ada": "third", "ben": "outside?", "gil": "loose", "Jo": "in another's name", "max": "whole"}
+    homes["k" * 80] = "a long name"
     assert found == {f"{student}/01-grades/01-grades.ipynb": text for student, text in homes.items()}
-    assert set(refused) == {"cy", "dan/homework.zip", "eve", "01-grades.ipynb", "broken.zip"}
+    files = {"dan/homework.zip", "01-grades.ipynb", "broken.zip", "hal/01-grades.ipynb.txt", "nell_01-grades.ipynb"}
+    assert set(refused) == {"cy", "eve", "Ida", "liz"} | files
     assert "not a notebook of 01-grades" in refused["cy"] and "21 MiB" in refused["eve"]
+    assert "several people hand in under this name (Ida_77, Ida_78)" in refused["Ida"]
     assert sorted(p.name for p in tmp_path.iterdir()) == ["downloaded", "submitted"]
 
 
 @pytest.mark.parametrize(
     ("path", "owner"),
     [
-        ("ada/01-grades.ipynb", ("ada", "01-grades", 0)),
-        ("ada/Copy of 01-grades.ipynb", ("ada", "01-grades", 0)),
-        ("ada/01-grades (2).ipynb", ("ada", "01-grades", 2)),
-        ("Ada Lovelace_77_assignsubmission_file/01-grades.ipynb", ("Ada Lovelace", "01-grades", 0)),
-        ("class/lovelaceada_77_4711_01-grades-1.ipynb", ("lovelaceada", "01-grades", 1)),
-        ("ada/../../*/01-grades.ipynb", ("-", "01-grades", 0)),
+        ("ada/01-grades.ipynb", ("ada", "", "01-grades", 0)),
+        ("ada/Copy of 01-grades.ipynb", ("ada", "", "01-grades", 0)),
+        ("ada/01-grades (2).ipynb", ("ada", "", "01-grades", 2)),
+        ("Ada Lovelace_77_assignsubmission_file/01-grades.ipynb", ("Ada Lovelace", "77", "01-grades", 0)),
+        ("class/lovelaceada_77_4711_01-grades-1.ipynb", ("lovelaceada", "77", "01-grades", 1)),
+        ("lovelaceada_LATE_77_4711_01-grades.ipynb", ("lovelaceada", "77", "01-grades", 0)),
+        ("Ada_78_file/ben_01-grades (1) (2).ipynb", ("Ada", "78", "01-grades", 2)),
+        ("Jose\u0301/Copy of Copy of 01-grades.ipynb", ("Jos\u00e9", "", "01-grades", 0)),
+        ("ada/../../*/01-grades.ipynb", ("-", "", "01-grades", 0)),
         ("ada/homework.ipynb", None),
         ("ada/._01-grades.ipynb", None),
         ("ada/01-grades.py", None),
@@ -245,7 +274,7 @@ def test_whose_a_download_is(path, owner):
 
 
 CONFINED = """
-import os, socket, subprocess, sys
+import ctypes, os, socket, sqlite3, subprocess, sys
 from pathlib import Path
 from cofinal_lib.classroom.kernel import confine, limit
 home, secret = Path(sys.argv[1]), Path(sys.argv[2])
@@ -281,6 +310,8 @@ def test_a_confined_process_stays_in_its_folder(tmp_path):
         "os.fork()",
         "os.kill(os.getppid(), 9)",
         "socket.create_connection(('127.0.0.1', 9))",
+        "sqlite3.connect(secret / 'gradebook.db')",
+        "ctypes.CDLL(None).system(b'true')",
     ]
     hog = "[bytearray(1 << 30) for _ in range(8)]"
     done = subprocess.run(
@@ -289,6 +320,43 @@ def test_a_confined_process_stays_in_its_folder(tmp_path):
     assert done.stdout.split() == ["NotAllowed"] * len(lines) + ["MemoryError"]
     assert (secret / "a.txt").read_text() == "secret" and (home / "yours.txt").exists()
     assert sorted(p.name for p in tmp_path.iterdir()) == ["course", "home"]
+
+
+WALLED = """
+import ctypes, os, socket, sqlite3, sys
+from pathlib import Path
+from cofinal_lib.classroom.wall import wall
+home, outside, libc = Path(sys.argv[1]), Path(sys.argv[2]), ctypes.CDLL(None)
+assert wall([sys.prefix, sys.base_prefix, "/usr", "/lib", "/lib64"], [home, os.devnull])
+(home / "mine.txt").write_text("fine")
+open(os.devnull, "w").close()
+for line in sys.argv[3:]:
+    try:
+        print(eval(line))
+    except (OSError, sqlite3.OperationalError):
+        print(-1)
+"""
+
+
+@pytest.mark.skipif(version() < 6, reason="this Linux has no Landlock, or an old one")
+def test_a_wall_stops_what_python_does_not_see(tmp_path):
+    home, outside = tmp_path / "home", tmp_path / "course"
+    home.mkdir(), outside.mkdir()
+    (outside / "a.txt").write_text("secret")
+    lines = [
+        "open(outside / 'a.txt')",
+        "libc.open(os.fsencode(outside / 'a.txt'), 0)",
+        "libc.creat(os.fsencode(outside / 'b.txt'), 0o666)",
+        "libc.unlink(os.fsencode(outside / 'a.txt'))",
+        "libc.symlink(b'/', os.fsencode(outside / 'c'))",
+        "sqlite3.connect(outside / 'gradebook.db').execute('create table t (x)')",
+        "libc.execl(b'/bin/true', b'true', None)",
+        "libc.kill(os.getppid(), 0)",
+        "socket.create_connection(('127.0.0.1', 9))",
+    ]
+    done = subprocess.run([sys.executable, "-c", WALLED, home, outside, *lines], capture_output=True, text=True)
+    assert done.stdout.split() == ["-1"] * len(lines), done
+    assert (outside / "a.txt").read_text() == "secret" and len(list(outside.iterdir())) == 1
 
 
 def test_the_command_says_what_is_missing(tmp_path):
