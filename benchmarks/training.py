@@ -82,14 +82,8 @@ class Crops(Dataset):
         return self.data.features[i, start : start + crop], self.data.scores[i].float()
 
 
-class Whole(Dataset):
+class Whole(Crops):
     """One routine at a time, all its clips."""
-
-    def __init__(self, data, rows):
-        self.data, self.rows = data, rows
-
-    def __len__(self):
-        return len(self.rows)
 
     def __getitem__(self, i):
         return self.data.features[self.rows[i], : self.data.lengths[self.rows[i]]]
@@ -162,7 +156,7 @@ def seconds(jobs: dict, turns: int, device: str) -> dict[str, float]:
 
 
 def memory(build, size, seeds, device) -> int:
-    """MiB at the peak of one epoch, features included: of the GPU, or of a process that does nothing else."""
+    """MiB at the peak of one epoch, features included: of the GPU, or (on Linux) of a process of its own."""
     if device == "cuda":
         torch.cuda.reset_peak_memory_stats()
         Ours(build, routines(*size), seeds, device)()

@@ -17,19 +17,24 @@ class Dropout(nn.Dropout):
         """Drop entries of x, of any shape, in training mode."""
         if not self.training or x.device.type != "cpu" or not 0 < self.p < 1:
             return super().forward(x)
-        return x * dropout_mask(random_words(x.numel()), x.shape, self.p, x.dtype)
+        return x * dropout_mask(random_words(word_count(x.shape)), x.shape, self.p, x.dtype)
+
+
+def word_count(shape: tuple) -> int:
+    """Words of random bits that a mask of this shape takes, four entries to a word."""
+    return -(-math.prod(shape) // 4)
 
 
 def random_words(n: int, generator: torch.Generator | None = None) -> Tensor:
-    """Random bits for n entries of a mask, four to a word: (ceil(n / 4),) of int64, on the CPU."""
-    words = torch.empty(-(-n // 4), dtype=torch.int64)
+    """n words of random bits, (n,) of int64, on the CPU."""
+    words = torch.empty(n, dtype=torch.int64)
     return words.random_(-(2**63), None, generator=generator)  # the full range: all 64 bits
 
 
 def dropout_mask(words: Tensor, shape: tuple, p: float, dtype: torch.dtype) -> Tensor:
     """What to multiply with: 0 with probability p, 0 < p < 1, else what keeps the expectation.
 
-    words (..., ceil(n / 4)) of `random_words` for the n entries of `shape`; returns (..., *shape).
+    words (..., word_count(shape)) of `random_words`; returns (..., *shape).
     """
     n, kept = math.prod(shape), round((1 - p) * 65536)
     stays = words.view(torch.int16)[..., :n].reshape(*words.shape[:-1], *shape) < kept - 32768

@@ -86,10 +86,7 @@ def difference_interval(first, second, scores, seed: int = 0, level: float = 0.9
     scores = np.asarray(scores, float)
     draws = np.random.default_rng(seed).integers(0, len(scores), (resamples, len(scores)))
     rhos = [spearman_rows(np.asarray(p, float)[:, draws], scores[draws]).mean(0) for p in (first, second)]  # (R,) each
-    found = rhos[0] - rhos[1]
-    if np.isnan(found).all():
-        return float("nan"), float("nan")
-    return tuple(float(q) for q in np.nanquantile(found, [(1 - level) / 2, (1 + level) / 2]))
+    return _middle(rhos[0] - rhos[1], level)
 
 
 def bootstrap_interval(predicted, scores, seed: int, level: float = 0.95, resamples: int = 2000):
@@ -103,6 +100,11 @@ def bootstrap_interval(predicted, scores, seed: int, level: float = 0.95, resamp
     predicted, scores = np.atleast_2d(np.asarray(predicted, float)), np.asarray(scores, float)
     draws = np.random.default_rng(seed).integers(0, len(scores), (resamples, len(scores)))
     rhos = spearman_rows(predicted[:, draws], scores[draws]).mean(0)  # (S, R, N) -> (R,)
-    if np.isnan(rhos).all():
+    return _middle(rhos, level)
+
+
+def _middle(found: np.ndarray, level: float) -> tuple[float, float]:
+    """The ends between which this share of what resampling found lies; NaN where it found nothing."""
+    if np.isnan(found).all():
         return float("nan"), float("nan")
-    return tuple(float(q) for q in np.nanquantile(rhos, [(1 - level) / 2, (1 + level) / 2]))
+    return tuple(float(q) for q in np.nanquantile(found, [(1 - level) / 2, (1 + level) / 2]))

@@ -7,7 +7,7 @@ import pandas as pd
 from scipy import stats
 
 from cofinal_lib.errors import CofinalError
-from cofinal_lib.metrics import bootstrap_interval, spearman_interval, spearman_rows
+from cofinal_lib.metrics import bootstrap_interval, difference_interval, spearman_interval, spearman_rows
 from cofinal_lib.paper import printed
 from cofinal_lib.tables import GROUPS, N_TEST
 
@@ -56,11 +56,8 @@ def paired_bootstrap(
         first, second: (N,), predictions in any unit. scores: (N,).
     """
     first, second, scores = _alike(first, second, scores)
-    draws = np.random.default_rng(seed).integers(0, len(scores), (resamples, len(scores)))
-    both = np.stack([first, second])[:, draws]  # (2, R, N)
-    one, other = spearman_rows(both, scores[draws])
-    low, high = np.nanquantile(one - other, [(1 - level) / 2, (1 + level) / 2])
-    return _difference(first, second, scores), float(low), float(high)
+    ends = difference_interval(first[None], second[None], scores, seed, level, resamples)
+    return _difference(first, second, scores), *ends
 
 
 def paired_permutation(first, second, scores, seed: int = 0, permutations: int = 5000) -> float:

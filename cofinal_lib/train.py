@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from tqdm import tqdm
 
 from cofinal_lib.data.features import FeatureSet
-from cofinal_lib.dropout import dropout_mask, random_words
+from cofinal_lib.dropout import dropout_mask, random_words, word_count
 from cofinal_lib.errors import CofinalError
 from cofinal_lib.metrics import spearman
 
@@ -343,10 +343,8 @@ class _Stacked:
                 ]
                 self.template(*first)
             self.shapes[B] = {name: (m.shape, m.p) for name, m in self.dropouts.items() if m.p}
-        n_words = [-(-math.prod(shape) // 4) for shape, _ in self.shapes[B].values()]
-        words = torch.stack(
-            [random_words(4 * sum(n_words), stream) for stream in self.streams]
-        )  # (S, all masks' words)
+        n_words = [word_count(shape) for shape, _ in self.shapes[B].values()]
+        words = torch.stack([random_words(sum(n_words), stream) for stream in self.streams])  # (S, words of all masks)
         return {
             f"{name}.mask": dropout_mask(part, shape, p, self.features.dtype).to(self.device)
             for part, (name, (shape, p)) in zip(words.split(n_words, dim=1), self.shapes[B].items(), strict=True)
