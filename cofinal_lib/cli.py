@@ -33,7 +33,8 @@ def train(
     method: Annotated[
         str,
         typer.Option(
-            help="cofinal, cofinal-released, gdlt, hgcn, action-net, ms-lstm, c3d-svr, ridge or kernel-ridge."
+            help="cofinal, cofinal-repaired, cofinal-released, gdlt, hgcn, action-net, ms-lstm, c3d-svr, ridge or "
+            "kernel-ridge."
         ),
     ] = "cofinal",
     epochs: Annotated[int, typer.Option(min=1)] = 200,

@@ -22,7 +22,7 @@ from cofinal_lib.baselines import ridge_on_mean_clip
 from cofinal_lib.cofinal import CoFInAl
 from cofinal_lib.data import load
 from cofinal_lib.metrics import spearman
-from cofinal_lib.runs import RunSpec, device_name
+from cofinal_lib.runs import RunSpec, checkout, device_name
 from cofinal_lib.train import fit
 
 ARMS = tomllib.loads(Path(__file__).with_name("readings.toml").read_text())
@@ -47,7 +47,7 @@ def main(
                 row = {"target": target, "source": data.source, "arm": name, "fold": i}
                 row |= reached(target, task["arms"][name], fold, i, task["epochs"])
                 row |= {"epochs": task["epochs"], "pool": task["pool"], "folds": task["folds"]}
-                row |= {"device": device_name("cpu"), "torch": torch.__version__}
+                row |= {"device": device_name("cpu"), "torch": torch.__version__, "commit": checkout()}
                 pd.DataFrame([row]).to_csv(out, mode="a", header=not out.exists(), index=False, float_format="%.6g")
 
 

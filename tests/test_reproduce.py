@@ -123,6 +123,12 @@ def test_a_failed_run_is_named_with_its_notebook_and_the_others_go_on(monkeypatc
     assert not (tmp_path / "jobs" / f"{job}.json").exists()
 
 
+def test_an_artefact_without_a_run_is_one_line_and_draws_nothing(tmp_path):
+    with pytest.raises(CofinalError, match="figure4a: none of its [0-9]+ runs was made, so there is nothing to show"):
+        reproduce.render("figure4a", "tiny", tmp_path)
+    assert not list(tmp_path.iterdir())
+
+
 def test_a_job_whose_runs_are_gone_is_forgotten_and_a_corrupt_record_named(undisturbed, tmp_path):
     out = tmp_path / "tiny"
     shutil.copytree(undisturbed, out)
