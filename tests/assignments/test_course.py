@@ -2,6 +2,7 @@ import csv
 import json
 import subprocess
 import sys
+import tracemalloc
 import zipfile
 from pathlib import Path
 
@@ -250,6 +251,29 @@ def test_downloads_are_collected_whatever_else_is_in_them(tmp_path):
     assert "not a notebook of 01-grades" in refused["cy"] and "21 MiB" in refused["eve"]
     assert "several people hand in under this name (Ida_77, Ida_78)" in refused["Ida"]
     assert sorted(p.name for p in tmp_path.iterdir()) == ["downloaded", "submitted"]
+
+
+def test_archives_that_are_locked_or_say_less_than_they_hold_are_refused_in_a_line(tmp_path):
+    """A password, and a bomb: 64 MiB of zeros, given out as 9 bytes, in each of the two places that state it."""
+    downloads, submitted = tmp_path / "downloaded", tmp_path / "submitted"
+    downloads.mkdir()
+    real = (64 << 20).to_bytes(4, "little")
+    for student, content in (("pat", b"secret"), ("quin", bytes(64 << 20))):
+        path = downloads / f"{student}.zip"
+        with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as file:
+            file.writestr(f"{student}/01-grades.ipynb", content)
+        raw = bytearray(path.read_bytes().replace(real, (9).to_bytes(4, "little")))
+        if student == "pat":
+            raw[6] |= 1  # encrypted, says the entry,
+            raw[raw.index(b"PK\x01\x02") + 8] |= 1  # and the directory
+        path.write_bytes(raw)
+    tracemalloc.start()
+    refused = collect(downloads, "01-grades", submitted)
+    largest = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert set(refused) == {"pat", "quin"} and not submitted.exists()
+    assert all(why.startswith("the archive cannot be read here (") and "\n" not in why for why in refused.values())
+    assert "password" in refused["pat"] and largest < 64 << 20  # bytes
 
 
 @pytest.mark.parametrize(
