@@ -1,11 +1,15 @@
 """Chapter 18's words and tables against numbers that can be checked by hand."""
 
+import tomllib
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import pytest
 
 from cofinal_lib import results
 from cofinal_lib.figures import repair as draw
+from cofinal_lib.rivals import METHODS
 
 ROUTINES = {"printed": 0.5, "better": 0.6, "worse": 0.3, "half": 0.9}
 
@@ -63,6 +67,17 @@ def test_the_record_in_words_tells_the_chosen_from_the_highest():
     assert f"average {np.tanh((np.arctanh(0.8) + np.arctanh(0.9)) / 2):.3f}" in words and "no record" in words
 
 
-def test_kept_results_choose_the_reading_that_the_library_calls_repaired():
-    best = draw.over_both(draw.compared(results.read("readings", "paper"))).index[0]
-    assert best == "standardised, segment averages"
+def test_words_say_where_the_frozen_reading_stands_and_what_is_missing(readings):
+    arms = draw.compared(readings.replace({"arm": {"worse": draw.FROZEN}}))
+    words = draw.frozen_in_words(arms).data
+    assert "By now 3 readings have run" in words and "and 1 on some (*half*)" in words
+    assert "is number 3 (0.320); first is *better* (0.620)" in words
+    arms = draw.compared(readings[readings["arm"] != "half"].replace({"arm": {"better": draw.FROZEN}}))
+    assert draw.frozen_in_words(arms).data.endswith("(0.620), is still first.")
+
+
+def test_the_frozen_reading_is_the_one_that_the_library_calls_repaired_and_has_run_on_all_folds():
+    arms = tomllib.loads((Path(__file__).parents[1] / "data_scripts" / "readings.toml").read_text())["fisv"]["arms"]
+    ours = METHODS["cofinal-repaired"].BY_DATASET["fisv"]
+    assert {name: ours[name] for name in arms[draw.FROZEN]} == arms[draw.FROZEN]
+    assert draw.FROZEN in draw.over_both(draw.compared(results.read("readings", "paper")))

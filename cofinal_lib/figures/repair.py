@@ -14,6 +14,7 @@ from cofinal_lib.metrics import fisher_mean
 from cofinal_lib.tables import ARM_NAMES, METHOD_NAMES, NOTHING, last_epoch, printed_cell, styled
 
 PRINTED = "as printed"
+FROZEN = "standardised, segment averages"  # the reading that `METHODS["cofinal-repaired"]` is
 
 
 def compared(readings: pd.DataFrame) -> pd.DataFrame:
@@ -142,6 +143,24 @@ def readings_in_words(arms: pd.DataFrame) -> Markdown:
         f"{(loss > 0).sum()} of {len(arms)} rows, by {loss.mean():.3f} on average."
     )
     return Markdown("\n".join(said))
+
+
+def frozen_in_words(arms: pd.DataFrame) -> Markdown:
+    """Where the frozen reading stands among all that have run by now, and what is still missing."""
+    order, part = over_both(arms), arms["folds"] < arms["folds"].max()
+    targets = arms.groupby("arm")["target"].nunique()
+    missing = sorted(set(arms.loc[part, "arm"]) | set(targets[targets < targets.max()].index))
+    if FROZEN not in order:
+        return Markdown("The frozen reading has not run here.")
+    place, best = list(order.index).index(FROZEN) + 1, order.index[0]
+    said = f"By now {len(order)} readings have run on all folds of every target"
+    said += f", and {len(missing)} on some ({_listed(pd.Series(missing))})." if missing else "."
+    if place == 1:
+        return Markdown(f"{said} The frozen one, *{FROZEN}* ({order[FROZEN]:.3f}), is still first.")
+    return Markdown(
+        f"{said} The frozen one, *{FROZEN}*, is number {place} ({order[FROZEN]:.3f}); first is *{best}* "
+        f"({order[best]:.3f}). It has not been frozen again, and *{best}* has not seen the test routines."
+    )
 
 
 def _listed(names: pd.Series) -> str:
