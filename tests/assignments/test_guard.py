@@ -4,9 +4,11 @@ import json
 import subprocess
 import sys
 
+import pytest
 from nbformat.v4 import new_output
 
-from cofinal_lib.classroom import harmless
+pytest.importorskip("nbgrader", reason="nbgrader is not installed: pip install '.[classroom]'")
+from cofinal_lib.classroom import harmless  # noqa: E402
 
 # Each is code of a notebook, before a test that it does not pass; True where it must be seen that something was done.
 TRICKS = {
