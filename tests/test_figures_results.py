@@ -255,8 +255,8 @@ def test_settings_whose_ranks_are_kept_are_judged_on_the_same_routines():
     assert 0 < judged["routines_bar"] < 0.6 and not judged["beyond_routines"]
     assert draw.judged_table(draw.judged_sweep(frame(rows), "n_grades")).data.iloc[0, -2] != "not paired"
     text = "|".join(" ".join(map(str, r)) for r in (order, order))
-    same = [tables.ranks({"ranks": text})] * 3
-    assert draw.lead_over_routines(same) == 0 and np.isnan(draw.lead_over_routines([*same, None]))
+    leads = draw.leads_over_routines({"ranks": text}, [{"ranks": text}, {"ranks": text}, {}])
+    assert draw.luck_of_leads(leads[:2]) == 0 and np.isnan(draw.luck_of_leads(leads))
 
 
 def test_arms_stand_one_seed_a_missing_whole_and_an_undefined_srcc():

@@ -80,7 +80,7 @@ def judged_sweep(results: pd.DataFrame, option: str) -> pd.DataFrame:
     Columns: target, source, option, settings, seeds; default and best, settings; default_srcc, best_srcc, lead; sd,
     the standard deviation of one training's SRCC (see `setting_noise`); bar, the lead that the best of equally good
     settings passes once in twenty times (`luck_of_the_best`); beyond, whether this lead does; routines_bar, the same
-    of luck over test routines (`lead_over_routines`; NaN where ranks are not kept), and beyond_routines; inside, how
+    of luck over test routines (`luck_of_leads`; NaN where ranks are not kept), and beyond_routines; inside, how
     many of the other settings these routines alone cannot tell from the default: those whose difference from it may
     be zero over the same resampled routines or, of settings that cannot be paired, those inside the default's own
     interval; paired, how many could. With one seed sd, bar are NaN.
@@ -95,13 +95,13 @@ def judged_sweep(results: pd.DataFrame, option: str) -> pd.DataFrame:
         trainings = _by_seed(part["per_seed"])
         sd = float(setting_noise(trainings))
         bar = sd * luck_of_the_best(len(part), trainings.shape[1])["bar"]
-        inside, paired = [], 0
-        for other in part.drop(default.name).to_dict("records"):
-            low, high, between = tables.same_routines(default, other)
-            paired += int(np.isfinite(between))
-            own = default["routines_low"] <= other["srcc"] <= default["routines_high"]
-            inside.append(low <= 0 <= high if np.isfinite(between) else own)
-        over = lead_over_routines([tables.ranks(row) for row in [default, *part.drop(default.name).iloc]])
+        others = part.drop(default.name)
+        leads = leads_over_routines(default, others.to_dict("records"))
+        paired = ~np.isnan(leads).all(1)
+        own = others["srcc"].between(default["routines_low"], default["routines_high"])
+        low, high = np.nanquantile(np.where(paired[:, None], leads, 0), [0.025, 0.975], axis=1)
+        inside = np.where(paired, (low <= 0) & (high >= 0), own)
+        over = luck_of_leads(leads)
         lead = best["srcc"] - default["srcc"]
         rows.append(
             {
@@ -120,28 +120,42 @@ def judged_sweep(results: pd.DataFrame, option: str) -> pd.DataFrame:
                 "beyond": bool(lead > bar),
                 "routines_bar": over,
                 "beyond_routines": bool(lead > over),
-                "inside": int(sum(inside)),
-                "paired": paired,
+                "inside": int(inside.sum()),
+                "paired": int(paired.sum()),
             }
         )
     columns = "target source option settings seeds default default_srcc best best_srcc lead sd bar beyond"
     return pd.DataFrame(rows, columns=[*columns.split(), "routines_bar", "beyond_routines", "inside", "paired"])
 
 
-def lead_over_routines(settings: list[np.ndarray | None], draws: int = 500) -> float:
-    """The lead over the first setting that luck over test routines gives the best of equally good ones, once in twenty.
-
-    Routines are resampled, the same for all settings; how far a setting's lead then strays from its own mean is luck.
+def leads_over_routines(default: pd.Series, others: list[dict], draws: int = 1000) -> np.ndarray:
+    """SRCC of n settings less the default's over the same resampled test routines, (n, draws), a mean over seeds.
 
     Args:
-        settings: ranks of each, see `tables.ranks`. NaN where one has none, or they are not of the same routines.
+        default, others: rows of `results.tidy`. NaN where ranks are not kept, or are not of the default's routines.
     """
-    if any(r is None or not np.array_equal(r[0], settings[0][0]) for r in settings):
+    leads, (own, *ranks) = np.full((len(others), draws), np.nan), [tables.ranks(r) for r in (default, *others)]
+    if own is None:
+        return leads
+    comparable = [r is not None and np.array_equal(r[0], own[0]) for r in ranks]
+    n = min(map(len, [own, *(r for r, c in zip(ranks, comparable, strict=True) if c)]))
+    drawn = np.random.default_rng(0).integers(0, own.shape[1], (draws, own.shape[1]))
+    base = spearman_rows(own[1:n, drawn], own[0, drawn]).mean(0)  # (S, draws, N) -> (draws,)
+    for i in np.flatnonzero(comparable):
+        leads[i] = spearman_rows(ranks[i][1:n, drawn], own[0, drawn]).mean(0) - base
+    return leads
+
+
+def luck_of_leads(leads: np.ndarray) -> float:
+    """The lead that luck over test routines gives the best of equally good settings, once in twenty times.
+
+    How far a setting's lead strays from its own mean is luck.
+
+    Args:
+        leads: of `leads_over_routines`, (n, draws). NaN where a setting has none.
+    """
+    if np.isnan(leads).all(1).any():
         return float("nan")
-    scores, n = settings[0][0], min(map(len, settings))
-    drawn = np.random.default_rng(0).integers(0, len(scores), (draws, len(scores)))
-    srcc = np.array([spearman_rows(r[1:n, drawn], scores[drawn]).mean(0) for r in settings])  # (settings, draws)
-    leads = srcc[1:] - srcc[0]
     return float(np.nanquantile((leads - np.nanmean(leads, 1, keepdims=True)).max(0), 0.95))
 
 
