@@ -75,6 +75,17 @@ def spearman_rows(predicted, scores) -> np.ndarray:
         return (p * s).sum(-1) / np.sqrt((p**2).sum(-1) * (s**2).sum(-1))
 
 
+def resampled_srcc(predicted, scores, seed: int, resamples: int) -> np.ndarray:
+    """Rank correlation over resampled test routines, (resamples,), a mean over seeds; one seed, the same routines.
+
+    Args:
+        predicted: (N,), or (S, N) of several seeds. scores: (N,). A resample whose routines are all tied gives NaN.
+    """
+    predicted, scores = np.atleast_2d(np.asarray(predicted, float)), np.asarray(scores, float)
+    draws = np.random.default_rng(seed).integers(0, len(scores), (resamples, len(scores)))
+    return spearman_rows(predicted[:, draws], scores[draws]).mean(0)  # (S, R, N) -> (R,)
+
+
 def difference_interval(first, second, scores, seed: int = 0, level: float = 0.95, resamples: int = 1000):
     """Percentile interval of one method's SRCC less another's over the same resampled test routines: (low, high).
 
@@ -83,9 +94,7 @@ def difference_interval(first, second, scores, seed: int = 0, level: float = 0.9
 
     What makes a draw of routines easy or hard for both cancels.
     """
-    scores = np.asarray(scores, float)
-    draws = np.random.default_rng(seed).integers(0, len(scores), (resamples, len(scores)))
-    rhos = [spearman_rows(np.asarray(p, float)[:, draws], scores[draws]).mean(0) for p in (first, second)]  # (R,) each
+    rhos = [resampled_srcc(p, scores, seed, resamples) for p in (first, second)]
     return _middle(rhos[0] - rhos[1], level)
 
 
@@ -97,10 +106,7 @@ def bootstrap_interval(predicted, scores, seed: int, level: float = 0.95, resamp
 
     A resample without any ranking (all routines tied) is left out.
     """
-    predicted, scores = np.atleast_2d(np.asarray(predicted, float)), np.asarray(scores, float)
-    draws = np.random.default_rng(seed).integers(0, len(scores), (resamples, len(scores)))
-    rhos = spearman_rows(predicted[:, draws], scores[draws]).mean(0)  # (S, R, N) -> (R,)
-    return _middle(rhos, level)
+    return _middle(resampled_srcc(predicted, scores, seed, resamples), level)
 
 
 def _middle(found: np.ndarray, level: float) -> tuple[float, float]:

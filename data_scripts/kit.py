@@ -24,9 +24,9 @@ CoFInAl, checked: the book without a network. For Python {python} on {system} {m
 
 Read:  pages/index.html
 Run:   python{python} -m venv env
-       env/bin/pip install --no-index --find-links wheels -r requirements.lock
-       env/bin/pip install --no-index --no-deps wheels/{wheel}
+       env/bin/pip install --no-deps wheels/*.whl
        COFINAL_MIRROR=$PWD/data env/bin/jupyter lab chapters
+Holds: the versions of requirements.lock as wheels, the library's own wheels/{wheel} among them
 Check: sha256sum --check --quiet SHA256SUMS; COFINAL_MIRROR=$PWD/data env/bin/cofinal doctor
 """
 

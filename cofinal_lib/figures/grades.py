@@ -14,7 +14,7 @@ from cofinal_lib import tables
 from cofinal_lib.cofinal import CoFInAl, CoFInAlConfig, count_parameters
 from cofinal_lib.figures import BLACK, BLUE, COLOURS, GREEN, ORANGE, nothing, signed
 from cofinal_lib.grading import GradeScale
-from cofinal_lib.metrics import spearman_rows
+from cofinal_lib.metrics import resampled_srcc, spearman_rows
 
 PALE = "#9cc3e0"  # a lighter blue: CoFInAl at another setting than its default
 SETTING_NAMES = {"n_grades": "number of grades", "n_subgrades": "number of sub-grades"}
@@ -139,10 +139,9 @@ def leads_over_routines(default: pd.Series, others: list[dict], draws: int = 100
         return leads
     comparable = [r is not None and np.array_equal(r[0], own[0]) for r in ranks]
     n = min(map(len, [own, *(r for r, c in zip(ranks, comparable, strict=True) if c)]))
-    drawn = np.random.default_rng(0).integers(0, own.shape[1], (draws, own.shape[1]))
-    base = spearman_rows(own[1:n, drawn], own[0, drawn]).mean(0)  # (S, draws, N) -> (draws,)
+    base = resampled_srcc(own[1:n], own[0], 0, draws)
     for i in np.flatnonzero(comparable):
-        leads[i] = spearman_rows(ranks[i][1:n, drawn], own[0, drawn]).mean(0) - base
+        leads[i] = resampled_srcc(ranks[i][1:n], own[0], 0, draws) - base
     return leads
 
 
