@@ -25,7 +25,7 @@ book: _build/html/index.html
 	@echo "The book: file://$(CURDIR)/_build/html/index.html"
 
 test: .venv/installed lint
-	$(BIN)/python -m pytest -n 2 --dist loadfile
+	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 reproduce: .venv/installed
 	$(BIN)/cofinal reproduce --profile $(PROFILE)

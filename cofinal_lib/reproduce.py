@@ -40,7 +40,8 @@ def circumstances(specs: list[RunSpec]) -> str:
 def drawing_digest() -> str:
     """A digest of what turns records into tables and figures."""
     root = Path(__file__).parent
-    paths = [root / "results.py", root / "tables.py", *(root / "figures").glob("*.py"), *(root / "paper").glob("*.csv")]
+    paths = [root / f"{name}.py" for name in ("results", "tables", "main_results")]
+    paths += [*(root / "figures").glob("*.py"), *(root / "paper").glob("*.csv")]
     return hashlib.sha256(b"".join(path.read_bytes() for path in sorted(paths))).hexdigest()[:16]
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from cofinal_lib import experiments, results, tables
+from cofinal_lib import experiments, main_results, results, tables
 from cofinal_lib.data import OFFICIAL
 from cofinal_lib.figures import use_style
 from cofinal_lib.figures.rivals import METHOD_NAMES, grid_figure
@@ -36,7 +36,7 @@ def block() -> str:
         lines.append(f"| {name} | [{int(chapter[:2])}](book/{chapter}.ipynb) | {_made(artefact)} |")
     grid = tables.last_epoch(kept("table1"))
     seeds = grid.set_index(["target", "method"])["seeds"]
-    cells = tables.compare(grid)
+    cells = main_results.compare(grid)
     cells = cells[cells["target"] != "average"]  # of two groups: the others' names are unique
     ours = cells[cells["source"] == "official"]
     paper = cells[cells["source"] == "paper"].set_index(["target", "method"])["srcc"]
@@ -80,7 +80,7 @@ def picture(path: Path) -> None:
     use_style()
     line = "Data: Fis-V, official features · filled: ours, last epoch, intervals over routines (thin), seeds (thick)"
     line += " · hollow: printed · dashed: ridge regression on the mean clip · redraw: python data_scripts/readme.py"
-    figure = grid_figure(tables.compare(tables.last_epoch(kept("table1"))), ("official",), line)
+    figure = grid_figure(main_results.compare(tables.last_epoch(kept("table1"))), ("official",), line)
     figure.savefig(path, dpi=100, metadata={"Software": None, "Data": digest()})
 
 

@@ -11,6 +11,14 @@ if "COFINAL_MIRROR" not in os.environ and _BESIDE.is_dir():
     os.environ["COFINAL_MIRROR"] = str(_BESIDE)
 torch.set_num_threads(1)  # small tensors, and several test processes
 
+# Minutes each: begun first, so that no process waits at the end while another is at one of them.
+SLOW = ("test_reproduce.py", "test_course.py", "test_cli.py", "test_anywhere.py", "test_runs.py", "test_full_size.py")
+
+
+def pytest_collection_modifyitems(items):
+    """Slow files first; within a file the order stays."""
+    items.sort(key=lambda item: SLOW.index(item.path.name) if item.path.name in SLOW else len(SLOW))
+
 
 @pytest.fixture
 def mirror() -> Path:

@@ -150,10 +150,6 @@ def again_average():
     return round(highest, 3) < 0.623  # not even the largest cells that round so
 
 
-def again_vst():
-    return _cells("HGCN*", "VST", ["fisv_average"]) < _cells("HGCN*", "I3D", ["fisv_average"])
-
-
 def again_hoop():
     (whole,) = [float(r["hoop"]) for r in _raw("table3") if not r["without"]]
     (arm,) = [float(r["hoop"]) for r in _raw("table3") if r["without"] == "L_R"]
@@ -251,7 +247,6 @@ AGAIN = {
     "eq8": again_eq8,
     "eq11": again_eq11,
     "average-rg-action-net-i3d": again_average,
-    "vst-most-effective": again_vst,
     "drop-lr-hoop": again_hoop,
     "fig4-reason": again_reason,
     "fig5-line": again_line,

@@ -14,9 +14,10 @@ import pandas as pd
 import pytest
 import torch
 
-from cofinal_lib import results, tables
+from cofinal_lib import main_results, results, tables
 from cofinal_lib.cofinal import CoFInAlConfig
 from cofinal_lib.data import load
+from cofinal_lib.figures import networks
 from cofinal_lib.figures import rivals as draw
 from cofinal_lib.figures.rivals import METHOD_COLOURS, METHOD_NAMES
 from cofinal_lib.metrics import fisher_mean, mean_interval, spearman, spearman_interval, spearman_rows
@@ -61,7 +62,7 @@ NOTHING = runs(["twin/ball"]).iloc[:0]
 
 
 def test_every_method_has_a_name_a_colour_and_a_printed_row():
-    assert list(METHOD_NAMES) == list(METHODS) == list(tables.STAGES)
+    assert list(METHOD_NAMES) == list(METHODS) == list(networks.STAGES)
     assert list(METHODS) == [*BASELINES, *tables.PRINTED_ROWS, "cofinal-repaired"]
     assert set(METHODS) <= set(METHOD_COLOURS)
     assert len({METHOD_COLOURS[m] for m in METHODS}) == len(METHODS)
@@ -75,12 +76,12 @@ def test_shapes_of_a_forward_pass(method):
     model = METHODS[method](RunSpec("twin/ball", method).config(data), torch.Generator().manual_seed(0)).eval()
     if hasattr(model, "solve"):
         model.solve(data.features[:12], data.lengths[:12], data.scores[:12].float())
-    table = tables.shapes(method, model, data.features[:3], data.lengths[:3]).data
+    table = networks.shapes(method, model, data.features[:3], data.lengths[:3]).data
     assert table["shape"][0] == f"3 × {data.features.shape[1]} × 16"
     assert not any(hooks for m in model.modules() for hooks in [m._forward_hooks])
     scores = table[table["where"].str.contains("score")]
     assert len(scores) and (scores["shape"] == "3").all()
-    assert list(table["where"][1 : 1 + len(tables.STAGES[method])]) == list(tables.STAGES[method])
+    assert list(table["where"][1 : 1 + len(networks.STAGES[method])]) == list(networks.STAGES[method])
 
 
 def test_every_switch_of_the_losses_exists():
@@ -88,11 +89,11 @@ def test_every_switch_of_the_losses_exists():
         call = ast.parse(f"f({words})", mode="eval").body
         return {k.arg: ast.literal_eval(k.value) for k in call.keywords}
 
-    for *_, ours, theirs in tables.LOSSES:
+    for *_, ours, theirs in networks.LOSSES:
         CoFInAlConfig(**option(ours))
         if theirs != "always":
             ReleasedCoFInAlConfig(**option(theirs))
-    for _, released, instead in tables.SWITCHES:
+    for _, released, instead in networks.SWITCHES:
         ((name, value),) = option(released).items()
         assert getattr(ReleasedCoFInAlConfig(), name) == value
         assert option(instead)[name] != value and ReleasedCoFInAlConfig(**option(instead))
@@ -104,37 +105,37 @@ def test_only_the_last_epoch_decoded_softly_on_test_routines_is_compared(tmp_pat
     grid = tables.last_epoch(results.read("table1", "paper", tmp_path))
     assert grid.attrs["profile"] == "quick", "results nobody has computed give way to the quick ones"
     assert len(grid) == len(TARGETS) * len(METHODS) and grid["srcc"].max() < 0.6
-    assert len(tables.compare(grid).query("source == 'twin' and target == 'average'")) == 2 * len(METHODS)
+    assert len(main_results.compare(grid).query("source == 'twin' and target == 'average'")) == 2 * len(METHODS)
 
 
 def test_sources_keep_their_columns_and_cells_their_intervals():
     others = [m for m in METHODS if m != "ridge"]  # which stands beside every run, its own or not
-    cells = tables.compare(tables.last_epoch(pd.concat([runs(TARGETS, others), runs(OFFICIAL, others)])))
-    twins = tables.side_by_side(cells, "RG", ("twin",)).data
-    assert {c[0] for c in twins} == {tables.SOURCE_HEADINGS["twin"]} and len(twins.columns) == 5
+    cells = main_results.compare(tables.last_epoch(pd.concat([runs(TARGETS, others), runs(OFFICIAL, others)])))
+    twins = main_results.side_by_side(cells, "RG", ("twin",)).data
+    assert {c[0] for c in twins} == {main_results.SOURCE_HEADINGS["twin"]} and len(twins.columns) == 5
     ridge = twins.index == "ridge, mean clip"
     assert twins[~ridge].map(lambda cell: "\n" in cell).all(axis=None), "every cell of a method has its interval"
     assert (twins.loc[ridge].to_numpy() == "0.350").all()
-    ours, theirs = (tables.SOURCE_HEADINGS[s] for s in ("official", "paper"))
-    table = tables.side_by_side(cells, "Fis-V", ("official", "paper"), over="routines").data
+    ours, theirs = (main_results.SOURCE_HEADINGS[s] for s in ("official", "paper"))
+    table = main_results.side_by_side(cells, "Fis-V", ("official", "paper"), over="routines").data
     assert [c[0] for c in table] == [ours] * 3 + [theirs] * 3
     assert table.loc["GDLT", (theirs, "tes")].startswith("0.685\n") and table.loc["GDLT", (ours, "tes")][:3] == "0.4"
     assert (table.loc["ridge, mean clip", theirs] == "–").all() and "\n" in table.loc["ridge, mean clip", (ours, "tes")]
     paper = cells[(cells["source"] == "paper") & (cells["method"] == "gdlt")].set_index("target")
     assert tuple(paper.loc["tes", ["routines_low", "routines_high"]]) == spearman_interval(0.685, 100)
     assert paper[["low", "high"]].isna().all(axis=None), "the paper has no seeds"
-    squats = tables.side_by_side(cells, "UI-PRMD", ("movement",)).data
-    assert list(squats) == [(tables.SOURCE_HEADINGS["movement"], "deep-squat")]
-    assert "no runs" in tables.side_by_side(cells, "RG", ("official",)).to_html()
+    squats = main_results.side_by_side(cells, "UI-PRMD", ("movement",)).data
+    assert list(squats) == [(main_results.SOURCE_HEADINGS["movement"], "deep-squat")]
+    assert "no runs" in main_results.side_by_side(cells, "RG", ("official",)).to_html()
 
 
 def test_averages_by_hand():
     cells = pd.DataFrame({"srcc": np.tanh([0.4, 0.8]), "low": np.tanh([0.1, 0.4]), "high": np.tanh([0.7, 1.2])})
     half = (0.3**2 + 0.4**2) ** 0.5 / 2  # 0.25
-    assert np.allclose(tables.average(cells), np.tanh([0.6, 0.6 - half, 0.6 + half]))
-    assert np.allclose(tables.average(cells, together=True), np.tanh([0.6, 0.25, 0.95]))
+    assert np.allclose(main_results.average(cells), np.tanh([0.6, 0.6 - half, 0.6 + half]))
+    assert np.allclose(main_results.average(cells, together=True), np.tanh([0.6, 0.25, 0.95]))
     cells.loc[0, ["low", "high"]] = np.nan
-    mean, low, high = tables.average(cells)
+    mean, low, high = main_results.average(cells)
     assert mean == pytest.approx(np.tanh(0.6)) and np.isnan(low) and np.isnan(high)
 
 
@@ -143,12 +144,12 @@ def test_verdict_by_hand():
     cells = [("twin", m, "RG", "ball", *r) for m, *r in [*rows, ("ridge", 0.65, np.nan, np.nan)]]
     cells.append(("paper", "a", "RG", "ball", 0.9, 0.8, 0.95))
     cells = pd.DataFrame(cells, columns=["source", "method", "group", "target", "srcc", "low", "high"])
-    assert tables.verdict(cells) == {"cells": 3, "above_ridge": 1, "pairs": 3, "pairs_apart": 1}
-    assert not any(tables.verdict(cells, ("official",)).values())
+    assert main_results.verdict(cells) == {"cells": 3, "above_ridge": 1, "pairs": 3, "pairs_apart": 1}
+    assert not any(main_results.verdict(cells, ("official",)).values())
 
 
 def test_one_printed_average_does_not_follow_from_its_cells():
-    wrong = tables.recomputed_averages().query("not agrees")
+    wrong = main_results.recomputed_averages().query("not agrees")
     assert list(wrong["method"]) == ["ACTION-NET"] and list(wrong["backbone"]) == ["I3D + ResNet"]
     assert wrong["recomputed"].iloc[0] == pytest.approx(fisher_mean([0.528, 0.652, 0.708, 0.578]))
 
@@ -157,28 +158,29 @@ def test_one_printed_average_does_not_follow_from_its_cells():
 
 
 def test_luck_shrinks_with_routines_and_likeness_and_follows_theory():
-    assert tables.luck(0.8, 100, between=1.0) < 1e-3, "the same predictions are never apart"
-    alone, alike = tables.luck(0.8, 100), tables.luck(0.8, 100, between=0.9)
-    assert alike < alone < tables.luck(0.8, 50)
-    assert tables.luck(0.8, 400) / alone == pytest.approx(0.5, rel=0.15), "as one over the root of n"
-    assert tables.luck(0.8, 50, targets=4) / tables.luck(0.8, 50) == pytest.approx(0.5, rel=0.15)
+    assert main_results.luck(0.8, 100, between=1.0) < 1e-3, "the same predictions are never apart"
+    alone, alike = main_results.luck(0.8, 100), main_results.luck(0.8, 100, between=0.9)
+    assert alike < alone < main_results.luck(0.8, 50)
+    assert main_results.luck(0.8, 400) / alone == pytest.approx(0.5, rel=0.15), "as one over the root of n"
+    assert main_results.luck(0.8, 50, targets=4) / main_results.luck(0.8, 50) == pytest.approx(0.5, rel=0.15)
     # without any skill, two methods differ as two independent correlations do: sqrt(2 / (n - 1))
-    assert tables.luck(0.0, 100, between=0.0) == pytest.approx(1.96 * np.sqrt(2 / 99), rel=0.1)
+    assert main_results.luck(0.0, 100, between=0.0) == pytest.approx(1.96 * np.sqrt(2 / 99), rel=0.1)
 
 
 def test_printed_leads_by_hand():
-    leads = tables.printed_leads().set_index(["group", "target"])
+    leads = main_results.printed_leads().set_index(["group", "target"])
     assert leads.loc[("RG", "ball"), "lead"] == pytest.approx(0.809 - 0.746)
     assert tuple(leads.loc[("RG", "ribbon"), ["rival", "best"]]) == ("ACTION-NET", 0.754)
     assert leads.loc[("Fis-V", "average"), "lead"] == pytest.approx(0.788 - 0.761)
-    assert (leads["needed_alike"] < leads["needed"]).all() and len(tables.leads_table(leads.reset_index()).data) == 8
+    assert (leads["needed_alike"] < leads["needed"]).all()
+    assert len(main_results.leads_table(leads.reset_index()).data) == 8
 
 
 def test_seeds_spread_by_hand():
     frame = pd.concat(
         [runs(["twin/ball"], ["gdlt"], last=(0.1, 0.3)), runs(["twin/ball"], ["c3d-svr"], last=(0.5, 0.5))]
     )
-    (row,) = tables.noise_over_seeds(pd.concat([frame, runs(["fisv/pcs"], ["gdlt"], last=(0.7,))]), (2,)).to_dict(
+    (row,) = main_results.noise_over_seeds(pd.concat([frame, runs(["fisv/pcs"], ["gdlt"], last=(0.7,))]), (2,)).to_dict(
         "records"
     )
     assert row["source"] == "twin" and row["cells"] == 1 and row["spread"] == pytest.approx(0.02**0.5)
@@ -187,12 +189,12 @@ def test_seeds_spread_by_hand():
 
 def test_selection_leads_are_paired_by_seed_and_pool_twins():
     frame = runs(["twin/ball", "twin/tes", "fisv/pcs"], ["c3d-svr", "gdlt"], lead=0.05)
-    leads = tables.selection_leads(frame)
+    leads = main_results.selection_leads(frame)
     assert set(leads["method"]) == {"gdlt"} and list(leads["data"].unique()) == ["twins", "fisv/pcs"]
     assert np.allclose(leads["lead"], np.where(leads["selection"] == "validation", -0.05, 0.05))
     assert dict(leads.groupby("data")["pairs"].first()) == {"twins": 6, "fisv/pcs": 3}
     undefined = runs(["fisv/pcs"], ["gdlt"], last=(0.5, np.nan))
-    assert list(tables.selection_leads(undefined)["pairs"]) == [1, 1], "a seed without a ranking is left out"
+    assert list(main_results.selection_leads(undefined)["pairs"]) == [1, 1], "a seed without a ranking is left out"
 
 
 def test_paired_differences_resample_both_together():
@@ -201,10 +203,10 @@ def test_paired_differences_resample_both_together():
     kinds = {"backbone": noisy, "gdlt": noisy, "cofinal": scores}
     head = {"target": "fisv/pcs", "source": "official", "score": scores, "id": np.arange(40)}
     points = [pd.DataFrame(head | {"kind": k, "seed": s, "predicted": v}) for k, v in kinds.items() for s in (0, 1)]
-    same, better = tables.against_ridge(NOTHING, pd.concat(points)).to_dict("records")
+    same, better = main_results.against_ridge(NOTHING, pd.concat(points)).to_dict("records")
     assert (same["method"], same["low"], same["high"], same["between"]) == ("gdlt", 0, 0, 1)
     assert better["srcc"] == 1 and better["difference"] == pytest.approx(1 - better["ridge"]) and better["low"] > 0
-    assert len(tables.paired_table(tables.against_ridge(NOTHING, pd.concat(points))).data) == 2
+    assert len(main_results.paired_table(main_results.against_ridge(NOTHING, pd.concat(points))).data) == 2
 
 
 # --------------------------------------------------------------------------------------- beside the paper
@@ -218,19 +220,20 @@ def test_counts_beside_printed_cells():
         runs(["fisv/pcs"], ["c3d-svr"], last=(0.7,), ridge=0.8),  # nothing printed on these features
         runs(TARGETS),
     ])  # fmt: skip
-    assert tables.beside_printed(official) == {
+    assert main_results.beside_printed(official) == {
         "printed": 3, "below": 2, "best_below": 1, "outside": 1, "networks": 3, "below_ridge": 2,
     }  # fmt: skip
-    (line,) = tables.line_to_pass(official).to_dict("records")
+    (line,) = main_results.line_to_pass(official).to_dict("records")
     assert (line["ridge"], line["svr"], line["svr_printed"]) == (0.8, 0.7, 0.59)
     assert (line["ridge_low"], line["ridge_high"]) == spearman_interval(0.8, 100)
     assert (line["printed"], line["printed_below"], line["printed_near"]) == (5, 1, 4)  # .809 .809 .820 .221 .843
-    said = tables.in_words(official)
+    said = main_results.in_words(official)
     assert said == (
         "On fisv/pcs, ridge regression on the mean clip reaches 0.800, CoFInAl as printed 0.760 (2 seeds) "
         "and the SVR 0.700."
     )
-    assert tables.what_ran(official[official["method"] == "c3d-svr"]).startswith("fisv/pcs: C3D+SVR (1 seed); uiprmd")
+    ran = main_results.what_ran(official[official["method"] == "c3d-svr"])
+    assert ran.startswith("fisv/pcs: C3D+SVR (1 seed); uiprmd")
 
 
 def test_results_table_by_hand():
@@ -329,18 +332,17 @@ def test_the_first_frame_with_a_source_is_taken():
 
 
 def test_nothing_at_all_is_said_and_drawn():
-    assert (
-        tables.in_words(NOTHING) == "No run on official features is at hand." and tables.what_ran(NOTHING) == "none yet"
-    )
-    assert not any(tables.beside_printed(NOTHING).values()) and tables.line_to_pass(NOTHING).empty
-    assert tables.noise_over_seeds(NOTHING).empty and tables.selection_leads(NOTHING).empty
+    assert main_results.in_words(NOTHING) == "No run on official features is at hand."
+    assert main_results.what_ran(NOTHING) == "none yet"
+    assert not any(main_results.beside_printed(NOTHING).values()) and main_results.line_to_pass(NOTHING).empty
+    assert main_results.noise_over_seeds(NOTHING).empty and main_results.selection_leads(NOTHING).empty
     assert "no runs" in tables.styled(tables.results_table(NOTHING), "x").to_html()
     assert tables.signature(NOTHING, "c") == "no runs here · c"
     points = pd.DataFrame(columns=["kind", "seed", "id", "score", "predicted", "target", "source"])
-    assert "no predictions" in tables.paired_table(tables.against_ridge(NOTHING, points)).to_html()
+    assert "no predictions" in main_results.paired_table(main_results.against_ridge(NOTHING, points)).to_html()
     for figure in (
-        draw.grid_figure(tables.compare(tables.last_epoch(NOTHING)), ("official",), "line"),
-        draw.selection_figure(tables.selection_leads(NOTHING), "line"),
+        draw.grid_figure(main_results.compare(tables.last_epoch(NOTHING)), ("official",), "line"),
+        draw.selection_figure(main_results.selection_leads(NOTHING), "line"),
     ):
         assert figure.axes[0].texts[0].get_text() == "no runs here"
         plt.close(figure)
@@ -348,7 +350,7 @@ def test_nothing_at_all_is_said_and_drawn():
 
 def test_every_official_target_and_all_twins_have_a_panel():
     rg = [f"rg/{name}" for name in ("ball", "clubs", "hoop", "ribbon")]
-    cells = tables.compare(tables.last_epoch(pd.concat([runs(TARGETS), runs(rg + OFFICIAL)])))
+    cells = main_results.compare(tables.last_epoch(pd.concat([runs(TARGETS), runs(rg + OFFICIAL)])))
     for sources, panels in ((("movement", "twin"), 3), (("official",), 8)):
         figure = draw.grid_figure(cells, sources, "line")
         assert len([ax for ax in figure.axes if ax.get_title()]) == panels
@@ -399,7 +401,7 @@ def test_a_readers_i3d_stands_beside_the_cells_printed_for_i3d():
     assert table[("fisv/pcs@c3d (official)", "C3D+SVR")] == "0.590", "the same features at last"
     assert table[("fisv/pcs (official)", "C3D+SVR")] == "–"
     assert table[("rg/ball@i3d (official)", "ACTION-NET")] == "0.528"
-    cells = tables.compare(tables.last_epoch(frame))
+    cells = main_results.compare(tables.last_epoch(frame))
     ours = cells[(cells["source"] == "official") & (cells["method"] == "gdlt")]
     assert set(ours["target"]) == {"tes", "pcs", "average", "pcs@i3d", "pcs@c3d", "ball@i3d"}
     assert ours.loc[ours["target"] == "average", "srcc"].item() == pytest.approx(0.4), "of VST's two targets alone"
@@ -407,10 +409,10 @@ def test_a_readers_i3d_stands_beside_the_cells_printed_for_i3d():
     assert printed_i3d.to_dict() == {
         "gdlt": 0.395, "hgcn": 0.407, "cofinal-released": 0.788, "cofinal": 0.788,
     }  # fmt: skip
-    shown = tables.side_by_side(cells, "Fis-V", ("official", "paper")).data
+    shown = main_results.side_by_side(cells, "Fis-V", ("official", "paper")).data
     assert "pcs@i3d" in {name for _, name in shown} and tables.group_of("fisv/pcs@i3d") == "Fis-V"
     assert len(draw.grid_figure(cells, ("official",), "l").axes) >= 6
-    assert list(tables.line_to_pass(frame)["target"]) == OFFICIAL
+    assert list(main_results.line_to_pass(frame)["target"]) == OFFICIAL
 
 
 def test_networks_and_ridge_are_compared_by_table_1s_ranks_where_it_has_them():
@@ -423,6 +425,6 @@ def test_networks_and_ridge_are_compared_by_table_1s_ranks_where_it_has_them():
         runs(["fisv/pcs", "fisv/tes"], ["hgcn"]),  # no ranks
     ])  # fmt: skip
     points = pd.DataFrame(columns=["kind", "seed", "id", "score", "predicted", "target", "source"])
-    (pair,) = tables.against_ridge(frame, points).to_dict("records")
+    (pair,) = main_results.against_ridge(frame, points).to_dict("records")
     assert (pair["target"], pair["method"], pair["seeds"], pair["srcc"]) == ("fisv/pcs", "gdlt", 3, 1)
     assert pair["difference"] == pytest.approx(1 - spearman(noisy, score)) and pair["low"] > 0

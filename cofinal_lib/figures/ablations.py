@@ -10,7 +10,7 @@ from matplotlib.patches import Rectangle
 from pandas.io.formats.style import Styler
 from scipy import stats
 
-from cofinal_lib import tables
+from cofinal_lib import main_results, tables
 from cofinal_lib.cofinal import CoFInAl, CoFInAlConfig
 from cofinal_lib.figures import BLUE, COLOURS, ORANGE, nothing, signed
 from cofinal_lib.figures.grades import panels
@@ -167,8 +167,8 @@ def judged_arms(results: pd.DataFrame, wanted: float = 0.02) -> pd.DataFrame:
     difference over seeds; needed, how many seeds would know it to `wanted` either way (95 %); beyond_seeds, whether the
     interval leaves out zero; distance, how far apart luck over test routines puts the two if they are equally good:
     half the interval of their difference over the same resampled routines or, where no ranks are kept and the two
-    cannot be paired, what methods with errors of their own need (`tables.luck`); beyond_routines, whether the loss is
-    further from zero than that.
+    cannot be paired, what methods with errors of their own need (`main_results.luck`); beyond_routines, whether the
+    loss is further from zero than that.
     """
     results = _with_whole(results)
     found = tables.losses_of_arms(results)
@@ -180,7 +180,7 @@ def judged_arms(results: pd.DataFrame, wanted: float = 0.02) -> pd.DataFrame:
     found["needed"] = [_seeds_needed(sd, wanted) for sd in found["sd"]]
     found["beyond_seeds"] = found["loss"].abs() > half
     far = {
-        t: tables.luck(float(np.clip(srcc[t, ""], 0, 0.95)), tables.N_TEST[tables.group_of(t)])
+        t: main_results.luck(float(np.clip(srcc[t, ""], 0, 0.95)), tables.N_TEST[tables.group_of(t)])
         for t in found.loc[found["between"].isna(), "target"].unique()
         if np.isfinite(srcc[t, ""])
     }

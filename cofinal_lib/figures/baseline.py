@@ -8,7 +8,7 @@ from pandas.io.formats.style import Styler
 from sklearn.kernel_ridge import KernelRidge
 from sklearn.linear_model import LinearRegression
 
-from cofinal_lib import tables
+from cofinal_lib import main_results, tables
 from cofinal_lib.figures import COLOURS, GREY, nothing, signed
 from cofinal_lib.figures.rivals import METHOD_COLOURS, METHOD_NAMES
 from cofinal_lib.metrics import fisher_mean
@@ -55,7 +55,7 @@ def with_averages(arms: pd.DataFrame) -> pd.DataFrame:
     rows = []
     for (method, n_segments), part in arms.groupby(["method", "n_segments"], sort=False):
         cells = part.rename(columns={"test": "srcc", "test_low": "low", "test_high": "high"})
-        mean, low, high = tables.average(cells[["srcc", "low", "high"]], together=True)
+        mean, low, high = main_results.average(cells[["srcc", "low", "high"]], together=True)
         row = {"target": "average", "method": method, "n_segments": n_segments, "source": part["source"].iloc[0]}
         rows.append(row | {"cv": fisher_mean(part["cv"]), "test": mean, "test_low": low, "test_high": high})
     return pd.concat([arms, pd.DataFrame(rows)], ignore_index=True)

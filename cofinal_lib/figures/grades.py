@@ -211,7 +211,7 @@ def luck_over_routines(
 ) -> tuple[float, float]:
     """By how much the best of equally good settings leads the first on n test routines: (mean, one in twenty passes).
 
-    Score and predictions are drawn from a normal distribution, as in `tables.luck`.
+    Score and predictions are drawn from a normal distribution, as in `main_results.luck`.
 
     Args:
         rho: rank correlation of each setting's predictions with the score.
@@ -268,10 +268,10 @@ def judged_table(judged: pd.DataFrame) -> Styler:
             "default": f"{r.default}: {r.default_srcc:.3f}",
             "best": f"{r.best}: {r.best_srcc:.3f}",
             "lead": f"{r.lead:.3f}",
-            "luck's lead\n(1 in 20)": tables.number(r.bar),
-            "beyond luck": tables.NOTHING if np.isnan(r.bar) else ("yes" if r.beyond else "no"),
-            "the same,\nover routines": tables.number(r.routines_bar) if r.paired else "not paired",
-            "others like\nthe default": f"{r.inside} of {r.settings - 1}",
+            "luck of\nseeds": tables.number(r.bar),
+            "beyond\nluck": tables.NOTHING if np.isnan(r.bar) else ("yes" if r.beyond else "no"),
+            "luck of\nroutines": tables.number(r.routines_bar) if r.paired else "not paired",
+            "others like\ndefault": f"{r.inside} of {r.settings - 1}",
         }
         for r in judged.itertuples()
     ]

@@ -7,7 +7,7 @@ from IPython.display import Markdown
 from matplotlib.figure import Figure
 from pandas.io.formats.style import Styler
 
-from cofinal_lib import tables
+from cofinal_lib import main_results, tables
 from cofinal_lib.figures import BLUE, COLOURS, band, nothing, signed
 from cofinal_lib.figures.rivals import METHOD_COLOURS, METHOD_NAMES
 from cofinal_lib.metrics import mean_interval, spearman_rows
@@ -234,7 +234,7 @@ def stopping_in_words(results: pd.DataFrame, methods=("gdlt", "cofinal-released"
         results: of `results.tidy`, one artefact's or several'; whole methods alone.
     """
     chosen = results[results["without"].fillna("") == ""]
-    leads = tables.selection_leads(chosen.drop_duplicates(["target", "method", "split", "selection", "decoding"]))
+    leads = main_results.selection_leads(chosen.drop_duplicates(["target", "method", "split", "selection", "decoding"]))
     said = []
     for r in leads[(leads["selection"] == "validation") & leads["method"].isin(methods)].itertuples():
         span = "a single training" if np.isnan(r.low) else f"{r.low:+.3f} to {r.high:+.3f} over {r.pairs} trainings"

@@ -272,7 +272,7 @@ SOURCE_TITLES = {"movement": "movement", "twin": "twin", "official": "official"}
 
 
 def grid_figure(cells: pd.DataFrame, sources: tuple[str, ...], line: str) -> Figure:
-    """Draw cells of `tables.compare`: a row a method, a panel a target; of twins their averages, where all are there.
+    """Draw cells of `main_results.compare`: a row a method, a panel a target; of twins averages, if all are there.
 
     Filled: ours, thick intervals over seeds, thin over test routines. Hollow, in official panels: printed, over test
     routines; a square where the printed method read other features. Dashed: ridge, its band over test routines.
@@ -327,7 +327,7 @@ def _panels(cells: pd.DataFrame, sources: tuple[str, ...]) -> list[tuple[str, st
 
 
 def lead_figure(leads: pd.DataFrame, line: str) -> Figure:
-    """Draw `tables.printed_leads`: CoFInAl's printed lead beside what chance alone gives two equally good methods."""
+    """Draw `main_results.printed_leads`: CoFInAl's printed lead beside what chance gives two equally good methods."""
     fig, ax = plt.subplots(figsize=(7.6, 3.6))
     y = np.arange(len(leads))
     ax.barh(y, leads["needed"], height=0.62, color="0.9", label="luck of two methods with errors of their own")
@@ -342,7 +342,7 @@ def lead_figure(leads: pd.DataFrame, line: str) -> Figure:
 
 
 def selection_figure(leads: pd.DataFrame, line: str) -> Figure:
-    """Draw `tables.selection_leads`: what choosing the epoch brings over the last one, a panel a target (all twins).
+    """Draw `main_results.selection_leads`: what choosing the epoch brings over the last, a panel a target (all twins).
 
     Filled: chosen on held-out training routines; hollow: on the test routines. Ticks: single seeds (and twins).
     """
