@@ -81,3 +81,11 @@ def test_the_frozen_reading_is_the_one_that_the_library_calls_repaired_and_has_r
     ours = METHODS["cofinal-repaired"].BY_DATASET["fisv"]
     assert {name: ours[name] for name in arms[draw.FROZEN]} == arms[draw.FROZEN]
     assert draw.FROZEN in draw.over_both(draw.compared(results.read("readings", "paper")))
+
+
+def test_an_earlier_look_at_the_test_routines_is_told_with_the_reading_that_took_it():
+    first = results.read("first-freeze", "paper")
+    words = draw.first_look_in_words(first).data
+    assert words.startswith("*standardised, segment averages*") and words.count("\n- ") == len(first) == 4
+    assert "- fisv/pcs, as searched (2 seeds, 100 epochs): 0.735 (0.621 to 0.829 over test routines)." in words
+    assert draw.FROZEN not in set(first["reading"])

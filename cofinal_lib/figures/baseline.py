@@ -21,9 +21,10 @@ ARMS = {
     "ridge": ("ridge", "", METHOD_NAMES["ridge"]),
     "kernel-ridge": ("kernel-ridge", "", METHOD_NAMES["kernel-ridge"]),
     "svr": ("c3d-svr", "", "SVR, mean clip"),
-    "gdlt": ("gdlt", "pooled", "GDLT, clips by fours"),
+    **{m: (m, "pooled", f"{METHOD_NAMES[m]}, by sixteens") for m in ("ms-lstm", "action-net", "gdlt", "hgcn")},
+    "released": ("cofinal-released", "pooled", f"{METHOD_NAMES['cofinal-released']}, by sixteens"),
     "cofinal": ("cofinal", "", METHOD_NAMES["cofinal"]),
-    "repaired": ("cofinal-repaired", "pooled", f"{METHOD_NAMES['cofinal-repaired']}, clips by fours"),
+    "repaired": ("cofinal-repaired", "pooled", f"{METHOD_NAMES['cofinal-repaired']}, by fours"),
 }
 
 
@@ -212,7 +213,7 @@ def protocol_figure(compared: pd.DataFrame, official: pd.DataFrame, line: str) -
     if compared.empty:
         return nothing(line)
     targets, arms = list(compared["target"].unique()), list(ARMS)
-    fig, axes = plt.subplots(1, len(targets), figsize=(8.8, 3.8), sharey=True, squeeze=False)
+    fig, axes = plt.subplots(1, len(targets), figsize=(8.8, 4.8), sharey=True, squeeze=False)
     for ax, target in zip(axes[0], targets, strict=True):
         for frame, shift, fill in ((compared, -0.15, True), (official, 0.17, False)):
             for r in frame[frame["target"] == target].itertuples():

@@ -59,7 +59,6 @@ STAGES = {
         "fgs": "the fine feature (Eq. 14)",
     },
     "cofinal-repaired": {
-        "prepare": "each coordinate in units of its deviation over clips",
         "tfm": "means of five segments",
         "gpm": "four grades question the procedures (Eq. 9-11)",
         "mlp": "which grade",

@@ -14,7 +14,7 @@ from cofinal_lib.metrics import fisher_mean
 from cofinal_lib.tables import ARM_NAMES, METHOD_NAMES, NOTHING, last_epoch, printed_cell, styled
 
 PRINTED = "as printed"
-FROZEN = "standardised, segment averages"  # the reading that `METHODS["cofinal-repaired"]` is
+FROZEN = "averages, dropout 0.3"  # the reading that `METHODS["cofinal-repaired"]` is
 
 
 def compared(readings: pd.DataFrame) -> pd.DataFrame:
@@ -217,6 +217,16 @@ def repaired_in_words(results: pd.DataFrame, record: pd.DataFrame) -> Markdown:
         ahead = [METHOD_NAMES[m] for m in srcc.index if srcc[m] > r.test and m != "cofinal-repaired"]
         said.append(f"- {r.target}: {r.test:.3f}{gain}; still ahead of it: {', '.join(ahead) or 'nothing that ran'}.")
     return Markdown("\n".join(said) or "The repaired reading has not run here yet.")
+
+
+def first_look_in_words(first: pd.DataFrame) -> Markdown:
+    """What a reading that was frozen before this one reached on the test routines: first-freeze.csv, a line a row."""
+    said = [
+        f"- {r.target}, {r.trained} ({r.seeds} seeds, {r.epochs} epochs): {r.srcc:.3f} ({r.routines_low:.3f} to "
+        f"{r.routines_high:.3f} over test routines)."
+        for r in first.itertuples()
+    ]
+    return Markdown(f"*{first['reading'].iloc[0]}*:\n\n" + "\n".join(said))
 
 
 def record_table(record: pd.DataFrame, printed: dict[str, float]) -> Styler:
