@@ -138,7 +138,7 @@ def record(data: FeatureSet, other: np.ndarray, networks: dict[str, tuple[np.nda
 
     Returns:
         a row a candidate: target, candidate, cv (mean SRCC over the folds), test, low, high (95 %, over test
-        routines, bootstrap), chosen: the best by cv.
+        routines, bootstrap), chosen: the best by cv, the plainer of equals.
     """
     scores, rows, test = data.scores.numpy(), data.rows("train").numpy(), data.rows("test").numpy()
     found = {
@@ -164,4 +164,4 @@ def record(data: FeatureSet, other: np.ndarray, networks: dict[str, tuple[np.nda
             for name, (held, predicted) in found.items()
         ]
     )
-    return table.assign(chosen=table["cv"] == table["cv"].max())
+    return table.assign(chosen=table.index == table["cv"].idxmax())

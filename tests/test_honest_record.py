@@ -89,4 +89,6 @@ def test_the_record_chooses_by_cross_validation_and_not_by_the_test_routines(twi
     table = h.record(twin, scores, {"lucky": (lucky, lucky), "steady": (steady, steady)}).set_index("candidate")
     assert table.loc["lucky", "test"] == pytest.approx(1) and not table.loc["lucky", "chosen"]
     assert table.loc["steady", "chosen"] and table["chosen"].sum() == 1
+    twice = h.record(twin, scores, {"steady": (steady, steady), "the same": (steady, steady)}).set_index("candidate")
+    assert list(twice.index[twice["chosen"]]) == ["steady"], "of equals the first"
     assert ((table["low"] <= table["test"]) & (table["test"] <= table["high"])).all()
