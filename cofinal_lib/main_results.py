@@ -22,7 +22,9 @@ from cofinal_lib.tables import (
     ranks,
     signed_cell,
     styled,
-)  # fmt: skip
+)
+
+# --------------------------------------------------------------------------------------- Table 1's cells
 
 
 def compare(grid: pd.DataFrame) -> pd.DataFrame:
@@ -112,7 +114,7 @@ def side_by_side(cells: pd.DataFrame, group: str, sources: tuple[str, ...], over
     columns = [(s, t) for s in SOURCE_HEADINGS.values() for t in targets if (s, t) in table.columns]
     table = table.reindex([m for m in METHOD_NAMES if m in table.index])[columns]
     table = table.rename(index=METHOD_NAMES).fillna(NOTHING)
-    return styled(table, f"table1-{group}", sources=len({s for s, _ in columns}) > 1, narrow=True)
+    return styled(table, f"table1-{group}", sources=len({s for s, _ in columns}) > 1)
 
 
 def _cell(mean: float, low: float, high: float) -> str:
@@ -153,6 +155,9 @@ def recomputed_averages() -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["method", "backbone", "group", "printed", "recomputed", "agrees"])
 
 
+# --------------------------------------------------------------------------------------- how far they can be read
+
+
 def luck(rho: float, n: int, between: float | None = None, targets: int = 1, draws: int = 8000) -> float:
     """How far apart chance alone puts two equally good methods: 95 % of the differences of their SRCC are smaller.
 
@@ -182,7 +187,7 @@ def noise_over_routines(rhos=(0.5, 0.6, 0.7, 0.8, 0.9), sizes=(50, 100), between
             row[f"{n} routines", "95 % interval"] = "{:.2f} to {:.2f}".format(*spearman_interval(rho, n))
             row[f"{n} routines", "needed,\nown errors"] = f"{luck(rho, n):.2f}"
             row[f"{n} routines", "needed,\nmuch alike"] = f"{luck(rho, n, between):.2f}"
-    return styled(pd.DataFrame(rows).T, "noise", sources=True, narrow=True)
+    return styled(pd.DataFrame(rows).T, "noise", sources=True)
 
 
 def printed_leads(between: float = 0.9) -> pd.DataFrame:
@@ -217,7 +222,10 @@ def leads_table(leads: pd.DataFrame) -> Styler:
             "needed, much alike": leads["needed_alike"].map("{:.3f}".format),
         }
     )
-    return styled(table.set_axis(leads["group"] + ", " + leads["target"]), "leads", narrow=True)
+    return styled(table.set_axis(leads["group"] + ", " + leads["target"]), "leads")
+
+
+# --------------------------------------------------------------------------------------- what our runs say
 
 
 def against_ridge(results: pd.DataFrame, points: pd.DataFrame) -> pd.DataFrame:
@@ -338,7 +346,7 @@ def paired_table(pairs: pd.DataFrame) -> Styler:
         }
     )
     names = pairs["method"].map(METHOD_NAMES)
-    return styled(table.set_axis(pairs["target"] + " (" + pairs["source"] + "), " + names), "paired", narrow=True)
+    return styled(table.set_axis(pairs["target"] + " (" + pairs["source"] + "), " + names), "paired")
 
 
 def line_to_pass(results: pd.DataFrame) -> pd.DataFrame:

@@ -45,21 +45,31 @@ def first_with(sources: tuple[str, ...], *frames: pd.DataFrame) -> pd.DataFrame:
     return chosen[i]
 
 
-def styled(table: pd.DataFrame, name: str, sources: bool = False, wrap: bool = False, narrow: bool = False) -> Styler:
-    """A table as the book sets it: left-aligned, line breaks kept.
+PAGE = 76  # characters that a page of the book holds beside each other, in a table's letters
+
+
+def _width(table: pd.DataFrame) -> int:
+    """Characters of a table's longest lines, with the space around each column."""
+    parts = [table.index.get_level_values(i) for i in range(table.index.nlevels)]
+    parts += [[name, *table.iloc[:, i]] for i, name in enumerate(table.columns.get_level_values(-1))]
+    return sum(2 + max((len(line) for cell in part for line in str(cell).split("\n")), default=0) for part in parts)
+
+
+def styled(table: pd.DataFrame, name: str, sources: bool = False, wrap: bool = False) -> Styler:
+    """A table as the book sets it: left-aligned, line breaks kept; small letters and broken headings where it is wide.
 
     Args:
         name: makes its style sheet the same each time. sources: rule a line between sources, the columns' first level.
-        wrap: break long cells. narrow: small letters, close together, so that ten columns fit a page.
+        wrap: break long cells.
     """
     styles = [
-        {"selector": "th, td", "props": "text-align: left; vertical-align: top; font-size: 85%; padding: 0.25em 0.5em"},
+        {"selector": "th, td", "props": "text-align: left; vertical-align: top; font-size: 85%; padding: 0.25em 0.4em"},
         {"selector": "th, td", "props": f"white-space: {'pre-wrap' if wrap else 'pre'}"},
     ]
     out = table.rename_axis(index=[None] * table.index.nlevels, columns=[None] * table.columns.nlevels).style
-    if narrow:
+    if not wrap and _width(table) > PAGE:
         styles.append({"selector": "th, td", "props": "font-size: 70%; padding: 0.2em 0.25em"})
-        styles.append({"selector": "th.row_heading", "props": "white-space: normal"})
+        styles.append({"selector": "th", "props": "white-space: normal"})
     if sources:
         first = [i for i, c in enumerate(table.columns) if i and c[0] != table.columns[i - 1][0]]
         styles += [

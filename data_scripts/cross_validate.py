@@ -2,8 +2,8 @@
 
     python data_scripts/cross_validate.py [ARM ...]
 
-ARM is one of ARMS, by default all. Kill it and start it again: what the file holds already is not run again.
-Folds are the same for every arm, so that arms can be compared fold by fold.
+ARM is one of cofinal_lib.crossval.ARMS, by default all. Kill it and start it again: what the file holds already is not
+run again. Folds are the same for every arm, so that arms can be compared fold by fold.
 """
 
 import sys
@@ -12,34 +12,20 @@ from itertools import product
 import pandas as pd
 
 from cofinal_lib import results
-from cofinal_lib.crossval import cross_validate
+from cofinal_lib.crossval import ARMS, cross_validate
 from cofinal_lib.data import load
 from cofinal_lib.runs import RunSpec
 
-# arm -> method, its options, repeats of five folds, clips averaged into one: four as the repaired reading was chosen,
-# sixteen because the rivals take half an hour a fold on all of them
-ARMS = {
-    "ridge": ("ridge", {}, 10, 1),
-    "kernel-ridge": ("kernel-ridge", {}, 10, 1),
-    "svr": ("c3d-svr", {}, 10, 1),
-    "cofinal": ("cofinal", {}, 1, 1),
-    "repaired": ("cofinal-repaired", {}, 1, 4),
-    "released": ("cofinal-released", {}, 1, 16),
-    "gdlt": ("gdlt", {}, 1, 16),
-    "action-net": ("action-net", {}, 1, 16),
-    "hgcn": ("hgcn", {}, 1, 16),
-    "ms-lstm": ("ms-lstm", {}, 1, 16),
-}
 OUT = results.RESULTS / "reference" / "paper" / "crossval.csv"
 
 
 def main(arms: list[str]) -> None:
     """Run what is missing of some arms, one repeat of all after the other, and keep every fold as it ends."""
     data = {target: load(target) for target in ("fisv/tes", "fisv/pcs")}
-    for repeat in range(max(ARMS[arm][2] for arm in arms)):
+    for repeat in range(max(ARMS[arm].repeats for arm in arms)):
         for target, arm in product(data, arms):
-            method, options, repeats, pool = ARMS[arm]
-            spec, kept = RunSpec(target, method, options=options), _kept()
+            method, repeats, pool = ARMS[arm]
+            spec, kept = RunSpec(target, method), _kept()
             mine = kept[(kept["arm"] == arm) & (kept["target"] == target)]
             done = set(zip(mine["repeat"], mine["fold"], strict=True))
             routines = data[target].pooled(pool) if pool > 1 else data[target]

@@ -146,7 +146,7 @@ def arms_table(results: pd.DataFrame) -> Styler:
             row["paper"] = tables.number(tables.printed_cell(r.target, r.method, r.without) if official else np.nan)
         heading = f"{r.target}\n({r.source})\nridge {tables.number(r.ridge)}"
         rows[heading, tables.ARM_NAMES[r.without]] = row
-    return _unbroken(tables.styled(pd.DataFrame(rows).T, f"arms-{last['source'].iloc[0]}", narrow=True))
+    return _unbroken(tables.styled(pd.DataFrame(rows).T, f"arms-{last['source'].iloc[0]}"))
 
 
 def _unbroken(styler: Styler) -> Styler:
@@ -213,7 +213,7 @@ def noise_of_arms(judged: pd.DataFrame, wanted: float = 0.02) -> Styler:
         for r in judged.itertuples()
     }
     table = pd.DataFrame(rows or {"": {"": "no arms here yet"}}).T
-    return _unbroken(tables.styled(table, f"noise-arms-{len(table)}", narrow=True))
+    return _unbroken(tables.styled(table, f"noise-arms-{len(table)}"))
 
 
 def arms_noise_in_words(judged: pd.DataFrame, wanted: float = 0.02) -> Markdown:

@@ -125,7 +125,7 @@ def watched_table(kept: pd.DataFrame, last: int = 20) -> Styler:
                 "deviation": f"{values.std():.3f}",
                 "below test": below,
             }
-    return tables.styled(pd.DataFrame(rows).T, "watched", narrow=True)
+    return tables.styled(pd.DataFrame(rows).T, "watched")
 
 
 def log_figure(log: pd.DataFrame, line: str, last: int = 50) -> Figure:
@@ -176,6 +176,4 @@ def inversion_table(found: pd.DataFrame) -> Styler:
         }
         for r in found.itertuples()
     }
-    return tables.styled(
-        pd.DataFrame(rows).T if rows else pd.DataFrame({"": ["no log here"]}), "inversion", narrow=True
-    )
+    return tables.styled(pd.DataFrame(rows).T if rows else pd.DataFrame({"": ["no log here"]}), "inversion")

@@ -9,6 +9,7 @@ from sklearn.kernel_ridge import KernelRidge
 from sklearn.linear_model import LinearRegression
 
 from cofinal_lib import main_results, tables
+from cofinal_lib.crossval import ARMS
 from cofinal_lib.figures import COLOURS, GREY, nothing, signed
 from cofinal_lib.figures.rivals import METHOD_COLOURS, METHOD_NAMES
 from cofinal_lib.metrics import fisher_mean
@@ -16,16 +17,13 @@ from cofinal_lib.paper import printed
 
 REGRESSIONS = {"ridge": "ridge", "c3d-svr": "SVR", "kernel-ridge": "kernel ridge"}
 SUMMARIES = {1: "mean clip", 5: "five segment means"}
-# Arms of data_scripts/cross_validate.py by the names they have here: method, options, name.
-ARMS = {
-    "ridge": ("ridge", "", METHOD_NAMES["ridge"]),
-    "kernel-ridge": ("kernel-ridge", "", METHOD_NAMES["kernel-ridge"]),
-    "svr": ("c3d-svr", "", "SVR, mean clip"),
-    **{m: (m, "pooled", f"{METHOD_NAMES[m]}, by sixteens") for m in ("ms-lstm", "action-net", "gdlt", "hgcn")},
-    "released": ("cofinal-released", "pooled", f"{METHOD_NAMES['cofinal-released']}, by sixteens"),
-    "cofinal": ("cofinal", "", METHOD_NAMES["cofinal"]),
-    "repaired": ("cofinal-repaired", "pooled", f"{METHOD_NAMES['cofinal-repaired']}, by fours"),
-}
+
+
+def arm_name(arm: str) -> str:
+    """An arm of `crossval.ARMS` in words."""
+    method, _, pool = ARMS[arm]
+    name = "SVR, mean clip" if method == "c3d-svr" else METHOD_NAMES[method]
+    return name if pool == 1 else f"{name}, {pool} clips averaged"
 
 
 def widths(line: str, gammas: tuple[float, ...] = (0.02, 1.0, 100.0)) -> Figure:
@@ -69,7 +67,7 @@ def arms_table(arms: pd.DataFrame) -> Styler:
         row = rows.setdefault((SUMMARIES[r.n_segments], REGRESSIONS[r.method]), {})
         row[r.target, "CV"] = _cell(r.cv, r.cv_low, r.cv_high)
         row[r.target, "test"] = _cell(r.test, r.test_low, r.test_high)
-    return tables.styled(pd.DataFrame(rows).T, "arms", sources=True, narrow=True)
+    return tables.styled(pd.DataFrame(rows).T, "arms", sources=True)
 
 
 def _cell(mean: float, low: float, high: float, sign: str = "") -> str:
@@ -179,9 +177,9 @@ def splits_figure(splits: pd.DataFrame, line: str) -> Figure:
 def official_cells(table1: pd.DataFrame) -> pd.DataFrame:
     """Official-split runs that an arm repeats: target, arm, srcc, low, high (over test routines); last epoch, soft."""
     rows, runs = [], tables.last_epoch(table1)
-    for arm, (method, options, _) in ARMS.items():
-        same = runs["options"].fillna("") == options
-        for r in runs[same & (runs["source"] == "official") & (runs["method"] == method)].itertuples():
+    plain = runs[(runs["source"] == "official") & (runs["options"].fillna("") == "")]
+    for arm in (arm for arm in ARMS if ARMS[arm].pool == 1):  # official rows read every clip
+        for r in plain[plain["method"] == ARMS[arm].method].itertuples():
             rows.append((r.target, arm, r.srcc, r.routines_low, r.routines_high))
     return pd.DataFrame(rows, columns=["target", "arm", "srcc", "low", "high"])
 
@@ -190,7 +188,7 @@ def protocol_table(compared: pd.DataFrame, official: pd.DataFrame) -> Styler:
     """The second column: `crossval.compare` beside the official split (`official_cells`), a row a target and arm."""
     beside, found, rows = official.set_index(["target", "arm"]), compared.set_index(["target", "arm"]), {}
     for target in compared["target"].unique():
-        for arm, (_, _, name) in ARMS.items():
+        for arm in ARMS:
             row = dict.fromkeys(("official split", "cross-validated", "folds", "less ridge", "p"), tables.NOTHING)
             if (target, arm) in beside.index:
                 o = beside.loc[(target, arm)]
@@ -204,8 +202,8 @@ def protocol_table(compared: pd.DataFrame, official: pd.DataFrame) -> Styler:
                     row["p"] = "< 0.001" if r["p"] < 0.001 else f"{r['p']:.3f}"
             else:
                 row["cross-validated"] = "not run"
-            rows[target, name] = row
-    return tables.styled(pd.DataFrame(rows).T, "protocol", narrow=True)
+            rows[target, arm_name(arm)] = row
+    return tables.styled(pd.DataFrame(rows).T, "protocol")
 
 
 def protocol_figure(compared: pd.DataFrame, official: pd.DataFrame, line: str) -> Figure:
@@ -217,12 +215,12 @@ def protocol_figure(compared: pd.DataFrame, official: pd.DataFrame, line: str) -
     for ax, target in zip(axes[0], targets, strict=True):
         for frame, shift, fill in ((compared, -0.15, True), (official, 0.17, False)):
             for r in frame[frame["target"] == target].itertuples():
-                y, colour = arms.index(r.arm) + shift, METHOD_COLOURS[ARMS[r.arm][0]]
+                y, colour = arms.index(r.arm) + shift, METHOD_COLOURS[ARMS[r.arm].method]
                 ax.hlines(y, r.low, r.high, color=colour, lw=2.5 if fill else 1)
                 ax.plot(r.srcc, y, "o", color=colour, mfc=colour if fill else "w", ms=6)
         ax.set_title(f"{target} (official)", fontsize=10)
         ax.set_xlabel("SRCC", fontsize=10)
         ax.tick_params(labelsize=9)
-    axes[0, 0].set_yticks(range(len(arms)), [name for _, _, name in ARMS.values()])
+    axes[0, 0].set_yticks(range(len(arms)), [arm_name(arm) for arm in arms])
     axes[0, 0].set_ylim(len(arms) - 0.4, -0.6)
     return signed(fig, line)

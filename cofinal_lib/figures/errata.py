@@ -64,7 +64,7 @@ def readings_table(measures: pd.DataFrame) -> Styler:
             "evenness\nof mask": f"{part['evenness'].mean():.4f}",
             "degrees\na grade": f"{part['step'].mean():.0f}",
         }
-    return tables.styled(pd.DataFrame(rows).T, "readings", narrow=True)
+    return tables.styled(pd.DataFrame(rows).T, "readings")
 
 
 def _cell(estimate: tuple[float, float, float]) -> str:

@@ -227,7 +227,7 @@ def readout_table(readout: pd.DataFrame) -> Styler:
         for kind in readout["kind"].unique()
     }
     table = pd.DataFrame(rows).T
-    return tables.styled(table.rename(columns=lambda name: name.replace(", ", ",\n")), "readout", narrow=True)
+    return tables.styled(table.rename(columns=lambda name: name.replace(", ", ",\n")), "readout")
 
 
 def clear_of_chance(readout: pd.DataFrame, floor: pd.DataFrame, n: int) -> dict:

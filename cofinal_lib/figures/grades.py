@@ -276,7 +276,7 @@ def judged_table(judged: pd.DataFrame) -> Styler:
         for r in judged.itertuples()
     ]
     table = pd.DataFrame(rows or [{"": "no target with two settings yet"}])
-    return tables.styled(table, f"judged-{len(table)}", narrow=True).hide()
+    return tables.styled(table, f"judged-{len(table)}").hide()
 
 
 def noise_of_settings(results: pd.DataFrame, option: str, most: int) -> Styler:
@@ -298,7 +298,7 @@ def noise_of_settings(results: pd.DataFrame, option: str, most: int) -> Styler:
     frame = pd.DataFrame(rows or [{"": "no runs yet"}])
     numbers = frame.columns[2:]
     frame[numbers] = frame[numbers].map(tables.number)
-    return tables.styled(frame, f"noise-{option}-{len(frame)}", narrow=True).hide()
+    return tables.styled(frame, f"noise-{option}-{len(frame)}").hide()
 
 
 def sweep_in_words(judged: pd.DataFrame) -> Markdown:

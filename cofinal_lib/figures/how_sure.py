@@ -52,7 +52,7 @@ def coverage_table(found: dict[int, pd.DataFrame]) -> Styler:
             row[f"{n} routines", "holds the truth"] = f"{100 * r.covered:.0f} %"
             row[f"{n} routines", "95 % of that"] = f"{100 * r.low:.0f} to {100 * r.high:.0f} %"
             row[f"{n} routines", "mean width"] = f"{r.width:.3f}"
-    return tables.styled(pd.DataFrame(rows).T, "coverage", sources=True, narrow=True)
+    return tables.styled(pd.DataFrame(rows).T, "coverage", sources=True)
 
 
 def best_of_figure(curves: dict[float, np.ndarray], points: pd.DataFrame, line: str) -> Figure:
@@ -124,7 +124,7 @@ def pairs_table(found: pd.DataFrame) -> Styler:
         }
         for r in found.itertuples()
     }
-    return tables.styled(pd.DataFrame(rows).T, "pairs", narrow=True)
+    return tables.styled(pd.DataFrame(rows).T, "pairs")
 
 
 def _p(value: float) -> str:
@@ -147,7 +147,7 @@ def printed_table(found: pd.DataFrame) -> Styler:
         }
         for r in found.itertuples()
     }
-    return tables.styled(pd.DataFrame(rows).T, "printed-differences", narrow=True)
+    return tables.styled(pd.DataFrame(rows).T, "printed-differences")
 
 
 def counts_table(found: pd.DataFrame) -> Styler:
@@ -162,7 +162,7 @@ def counts_table(found: pd.DataFrame) -> Styler:
     for (table, backbone), part in found.groupby(["table", "backbone"], sort=False):
         counts = {words: str(int((part[column] < 0.05).sum())) for words, column in columns.items()}
         rows[f"{table}, {backbone}"] = {"differences": str(len(part))} | counts
-    return tables.styled(pd.DataFrame(rows).T, "counts", narrow=True)
+    return tables.styled(pd.DataFrame(rows).T, "counts")
 
 
 def assumed_figure(best: pd.DataFrame, family: int, measured: tuple[float, float], line: str) -> Figure:

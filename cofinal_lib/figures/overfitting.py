@@ -107,7 +107,7 @@ def crossings_table(found: pd.DataFrame) -> Styler:
         }
         for r in found.itertuples()
     }
-    return tables.styled(pd.DataFrame(rows).T, "crossings", narrow=True)
+    return tables.styled(pd.DataFrame(rows).T, "crossings")
 
 
 def gaps(results: pd.DataFrame) -> pd.DataFrame:
@@ -193,7 +193,7 @@ def gap_table(found: pd.DataFrame) -> Styler:
         }
         for r in found.itertuples()
     }
-    return tables.styled(pd.DataFrame(rows).T, "gaps", narrow=True)
+    return tables.styled(pd.DataFrame(rows).T, "gaps")
 
 
 def gaps_in_words(found: pd.DataFrame) -> Markdown:

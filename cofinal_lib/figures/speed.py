@@ -1,7 +1,5 @@
 """Tables and figures of the chapter on speed."""
 
-from pathlib import Path
-
 import matplotlib.pyplot as plt
 import pandas as pd
 from matplotlib.figure import Figure
@@ -10,19 +8,17 @@ from pandas.io.formats.style import Styler
 from cofinal_lib.errors import CofinalError
 from cofinal_lib.figures import BLACK, BLUE, sign
 from cofinal_lib.figures.rivals import METHOD_NAMES
+from cofinal_lib.metrics import mean_interval
 from cofinal_lib.records import REFERENCE
-from cofinal_lib.tables import styled
+from cofinal_lib.tables import signed_cell, styled
 
 
-def read_benchmarks(folder: Path | None = None) -> pd.DataFrame:
-    """What benchmarks/training.py measured, a row a method, size and number of seeds; see there.
-
-    Args:
-        folder: where benchmarks.csv lies; without it, our own results.
-    """
-    path = Path(folder or REFERENCE) / "benchmarks.csv"
+def read_measured(name: str) -> pd.DataFrame:
+    """What benchmarks/training.py ("benchmarks") or benchmarks/precision.py ("precision") measured; see there."""
+    path = REFERENCE / f"{name}.csv"
     if not path.is_file():
-        raise CofinalError(f"{path} is missing: python benchmarks/training.py --out {path} computes it")
+        script = {"benchmarks": "training"}.get(name, name)
+        raise CofinalError(f"{path} is missing: python benchmarks/{script}.py --out {path} computes it")
     return pd.read_csv(path)
 
 
@@ -42,6 +38,21 @@ def benchmark_table(measured: pd.DataFrame) -> Styler:
         }
     )
     return styled(table, "benchmarks").hide()
+
+
+def precision_table(measured: pd.DataFrame) -> Styler:
+    """Test SRCC of training in full, and what fewer digits change: the mean over paired seeds, 95 % (Student's)."""
+    rows = {}
+    for (target, source, method), part in measured.groupby(["target", "source", "method"], sort=False):
+        wide = part.pivot(index="seed", columns="precision", values="srcc")
+        name = f"{target} ({source}), {METHOD_NAMES[method]}"
+        row = {"seeds": str(len(wide)), "full": f"{wide['full'].mean():.3f}"}
+        for precision in wide.columns.drop("full"):
+            change = wide[precision] - wide["full"]
+            row[f"{precision}, change"] = signed_cell(*mean_interval(change))
+            row[f"{precision}, largest of a seed"] = f"{change.abs().max():.3f}"
+        rows[name] = row
+    return styled(pd.DataFrame(rows).T, "precision")
 
 
 def shares_figure(shares: pd.Series, line: str) -> Figure:
