@@ -6,7 +6,6 @@ routine of the batch gets that number, divided by 10,000, added to its normalise
 """
 
 import re
-from collections import defaultdict
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -20,6 +19,7 @@ from cofinal_lib.data import registry
 from cofinal_lib.data.features import FeatureSet
 from cofinal_lib.errors import CofinalError
 from cofinal_lib.metrics import bootstrap_interval, mean_interval, spearman_rows
+from cofinal_lib.records import REFERENCE
 from cofinal_lib.rivals.cofinal_released import LEVELS, ReleasedCoFInAl, ReleasedCoFInAlConfig
 from cofinal_lib.train import Schedule, SeedResult, fit
 
@@ -80,10 +80,10 @@ def behind_the_log(facts: dict[str, float], curves: dict[float, pd.DataFrame]) -
     Returns:
         shrink; honest, low, high (for the mean and the ends of its 95 % interval; 1 where not even perfect predictions
         are logged as high); spread, the deviation between epochs that such a model's log would have; fits, whether it
-        lies within the 95 % interval of the log's deviation. No rows without a log.
+        lies within the 95 % interval of the log's deviation.
     """
     rows = []
-    for shrink, curve in curves.items() if np.isfinite(facts["train"]) else ():
+    for shrink, curve in curves.items():
         rising = curve.sort_values("logged")
         logged = facts["train"] + 1.96 * facts["train_error"] * np.array([0, -1, 1])
         honest = np.interp(logged, rising["logged"], rising["honest"], left=np.nan, right=1.0)
@@ -198,13 +198,14 @@ def log_facts(log: pd.DataFrame, last: int = 50) -> dict[str, float]:
     Returns:
         epochs; below, above: epochs whose train SRCC is below, above the test's; first_above, the first epoch (from 0)
         with train above; last_below, those of the `last` epochs with train below. best, best_epoch, end: highest test
-        SRCC, its epoch, the last one. Over the `last` epochs: train, test, their means; train_sd, test_sd, loss_sd;
+        SRCC, its epoch, the last one. Over the `last` epochs: train, test, loss, means; train_sd, test_sd, loss_sd;
         train_error, the standard error of train's mean; train_sd_low, train_sd_high, its deviation's 95 % interval;
         train_low, train_high, the smallest and largest; train_step, test_step, deviation of epoch-to-epoch changes;
-        train_memory, test_memory, correlations of neighbouring epochs. All NaN for an empty log.
+        train_memory, test_memory, correlations of neighbouring epochs. Of an empty log, those that we kept:
+        results/reference/log-facts.csv.
     """
     if log.empty:
-        return defaultdict(lambda: float("nan"))
+        return pd.read_csv(REFERENCE / "log-facts.csv", index_col="fact")["value"].to_dict()
     end, above = log.tail(last), log["train"] > log["test"]
     sd, n = end["train"].std(), len(end)
     low, high = (sd * np.sqrt((n - 1) / stats.chi2.ppf(q, n - 1)) for q in (0.975, 0.025))
@@ -222,6 +223,7 @@ def log_facts(log: pd.DataFrame, last: int = 50) -> dict[str, float]:
         "train_sd_high": high,
         "train_low": end["train"].min(),
         "train_high": end["train"].max(),
+        "loss": end["loss"].mean(),
         "loss_sd": end["loss"].std(),
     }
     for name in ("train", "test"):

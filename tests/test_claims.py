@@ -21,10 +21,12 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from cofinal_lib import claims
-from cofinal_lib.claims import runs, verdicts
+from cofinal_lib.claims import files, runs, verdicts
+from cofinal_lib.claims import printed as on_print
 from cofinal_lib.claims.verdicts import CONTRADICTED, DIFFERS, HOLDS, NOISE, UNKNOWN, VERDICTS
 from cofinal_lib.errors import CofinalError
 from cofinal_lib.figures import ledger as draw
+from cofinal_lib.metrics import bootstrap_interval
 from cofinal_lib.paper import printed, released
 from cofinal_lib.records import REFERENCE
 
@@ -356,16 +358,49 @@ def test_what_was_reached_averages_the_repaired_reading_alone(tmp_path, monkeypa
     monkeypatch.setattr(runs, "ROOT", tmp_path)
     (tmp_path / "paper").mkdir()
     assert runs.reached(0.788).verdict == UNKNOWN
-    record = pd.DataFrame({"target": ["fisv/tes", "fisv/pcs"] * 2, "test": [0.7, 0.8, 0.5, 0.6]})
-    record["candidate"] = ["CoFInAl, repaired"] * 2 + ["ridge"] * 2
-    record = record.assign(low=record["test"] - 0.1, high=record["test"] + 0.1, chosen=[False, True, True, False])
-    record.assign(source="official").to_csv(tmp_path / "paper" / "honest-record.csv", index=False)
+    record = pd.DataFrame({"target": ["fisv/tes", "fisv/pcs"], "test": [0.7, 0.8], "candidate": ["a", "b"]})
+    record.assign(chosen=True, source="official").to_csv(tmp_path / "paper" / "honest-record.csv", index=False)
     folds = [("a", "fisv/tes"), ("a", "fisv/pcs"), ("a", "fisv/tes"), ("a", "fisv/pcs"), ("b", "fisv/tes")]
     readings = pd.DataFrame(folds, columns=["arm", "target"]).assign(folds=2, source="official")
     readings.to_csv(tmp_path / "paper" / "readings.csv", index=False)
-    found = runs.reached(0.788)
+    assert runs.reached(0.788).verdict == UNKNOWN, "no run of the repaired reading yet"
+    score, seed = np.arange(100), np.random.default_rng(0).permutation(100)
+    near = np.argsort(np.argsort(score + 0.5 * seed))
+    rows = [
+        {
+            "target": target,
+            "method": method,
+            "srcc": srcc,
+            "ranks": " ".join(map(str, score)) + "|" + " ".join(map(str, p)),
+        }
+        for target, srcc in (("fisv/tes", 0.7), ("fisv/pcs", 0.8))
+        for method, p in (("cofinal-repaired", near), ("cofinal", score[::-1]))
+    ]
+    same = {"source": "official", "split": "test", "selection": "last", "decoding": "soft", "run_id": "x", "seeds": 1}
+    same |= {"epochs": 200, "device": "cpu", "torch": "2", "commit": "c"}
+    pd.DataFrame(rows).assign(**same).to_csv(tmp_path / "paper" / "table1.csv", index=False)
+    found = runs.reached(0.9999)
     assert found.ours == pytest.approx(np.tanh((np.arctanh(0.7) + np.arctanh(0.8)) / 2))
-    assert found.verdict == NOISE and "best of 1 readings" in found.why and "1 more unfinished" in found.why
+    low, high = bootstrap_interval(near, score, seed=0)
+    assert (found.low, found.high) == pytest.approx((low, high)), "both scores of the same routines: as one score"
+    assert found.verdict == DIFFERS and "best of 1 readings" in found.why and "1 more unfinished" in found.why
+
+
+def test_balance_is_asked_of_the_classes_that_have_a_frame(monkeypatch):
+    scores = pd.DataFrame({"score": np.linspace(0, 1, 401), "split": "train"})
+    monkeypatch.setattr(files, "_of", lambda target: scores)
+    assert files.balanced("", grades=4, subgrades=20).verdict == NOISE
+    low = 0.25 * np.random.default_rng(0).random(400) ** 3
+    first = pd.DataFrame({"score": [*low, *np.linspace(0.25, 1, 61)], "split": "train"})
+    monkeypatch.setattr(files, "_of", lambda target: first)
+    assert files.balanced("", grades=4, subgrades=20).verdict == DIFFERS
+
+
+def test_over_a_per_cent_is_no_equality():
+    over = {"row": ["ACTION-NET", "VST + ResNet"], "over": ["ACTION-NET", "I3D + ResNet"], "column": "rg_average"}
+    assert on_print.gain(16.85, **over).verdict == DIFFERS
+    assert on_print.gain(16.85, at_least=True, **over).verdict == HOLDS
+    assert on_print.gain(18.0, at_least=True, **over).verdict == CONTRADICTED
 
 
 # --------------------------------------------------------------------------------------- shown

@@ -204,11 +204,25 @@ def test_dots_are_the_losses_and_lines_their_intervals():
     (ax,) = ablations.arms(results, LINE).axes
     dots = next(line for line in ax.lines if line.get_marker() == "o")
     losses = tables.losses_of_arms(results)
-    assert list(dots.get_xdata()) == pytest.approx(list(losses["loss"])[::-1])
+    assert list(dots.get_xdata()) == pytest.approx(list(losses["loss"]))
     assert losses.set_index("without")["loss"]["TFM"] == pytest.approx(np.mean(ARMS[""]) - np.mean(ARMS["TFM"]))
     spans = [segment[:, 0] for segment in ax.collections[0].get_segments()]
-    assert np.array(spans) == pytest.approx(losses[["low", "high"]].to_numpy()[::-1])
-    assert [t.get_text() for t in ax.get_yticklabels()] == ["w/o FGS", "w/o GPM", "w/o TFM", "w/o $L_R$"]
+    assert np.array(spans) == pytest.approx(losses[["low", "high"]].to_numpy())
+    names = [t.get_text() for t in ax.get_yticklabels()]
+    assert names == ["w/o FGS", "w/o GPM", "w/o TFM", "w/o $L_R$"]
+    assert [names[y] for y in dots.get_ydata()] == [
+        n.replace("L_R", "$L_R$") for n in map(tables.ARM_NAMES.get, losses["without"])
+    ]
+
+
+def test_an_arm_has_the_same_row_on_every_target():
+    one = {arm: seeds for arm, seeds in ARMS.items() if arm in ("", "TFM")}
+    fig = ablations.arms(frame(with_arms("fisv/pcs", ARMS), with_arms("fisv/tes", one)), LINE)
+    rows = {ax.get_title(): next(x for x in ax.lines if x.get_marker() == "o").get_ydata() for ax in fig.axes}
+    (tes,) = rows["fisv/tes (official)"]
+    assert [t.get_text() for t in fig.axes[0].get_yticklabels()][tes] == "w/o TFM" and len(
+        rows["fisv/pcs (official)"]
+    ) == 4
 
 
 def test_arms_are_judged_over_seeds_and_over_routines():

@@ -5,9 +5,10 @@ from functools import cache, wraps
 
 import numpy as np
 import pandas as pd
+from scipy import stats
 
 from cofinal_lib.artefact import LOG, read_log, simulate
-from cofinal_lib.claims.verdicts import ARTEFACT, CONTRADICTED, DIFFERS, HOLDS, Finding, agrees, cannot
+from cofinal_lib.claims.verdicts import ARTEFACT, CONTRADICTED, DIFFERS, HOLDS, NOISE, Finding, agrees, cannot
 from cofinal_lib.data import at_hand, registry
 from cofinal_lib.data.readers import OFFICIAL, read_labels
 from cofinal_lib.errors import CofinalError
@@ -229,20 +230,29 @@ def coarse_only(printed: str, grades: int, subgrades: int) -> Finding:
 
 
 @_needs_files
-def balanced(printed: str, grades: int) -> Finding:
-    """Whether the grades are balanced classes, as the theory of neural collapse supposes: training routines a grade."""
-    ratios = {}
+def balanced(printed: str, grades: int, subgrades: int) -> Finding:
+    """Whether the frame's classes, the sub-grades, are balanced: training routines in each, against equal shares.
+
+    Within noise where no target's chi-square is beyond luck at 5 %, shared among the targets; grades are told beside.
+    """
+    uneven, chances, ratios = [], [], []
     for target in OFFICIAL:
         scores = _of(target).query("split == 'train'")["score"].to_numpy()
-        counts = np.bincount(GradeScale(scores.min(), scores.max(), grades, 1).decompose(scores)[0], minlength=grades)
-        ratios[target] = counts.max() / counts.min()
-    worst = max(ratios, key=ratios.get)
+        scale = GradeScale(scores.min(), scores.max(), grades, subgrades)
+        grade, sub = (
+            np.bincount(level, minlength=n)
+            for level, n in zip(scale.decompose(scores), (grades, subgrades), strict=True)
+        )
+        chances.append(stats.chisquare(sub).pvalue)
+        uneven.append(sub.max() / sub.min())
+        ratios.append(grade.max() / grade.min())
     why = (
-        f"Cut into {grades} equal grades, the fullest has {min(ratios.values()):.1f} to {ratios[worst]:.1f} times the "
-        f"routines of the emptiest ({worst} most)."
+        f"Of {subgrades} sub-grades the fullest has {min(uneven):.1f} to {max(uneven):.1f} times the training routines "
+        f"of the emptiest, which luck explains (p {min(chances):.2f} to {max(chances):.2f}); of {grades} grades, which "
+        f"have no frame, {min(ratios):.1f} to {max(ratios):.1f} times."
     )
-    verdict = HOLDS if ratios[worst] <= 2 else DIFFERS
-    return Finding(verdict, why, ratios[worst], min(ratios.values()), ratios[worst], "labels, training routines")
+    verdict = NOISE if min(chances) > 0.05 / len(OFFICIAL) else DIFFERS
+    return Finding(verdict, why, max(uneven), min(uneven), max(uneven), "labels, training routines")
 
 
 @_needs_files

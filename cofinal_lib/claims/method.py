@@ -58,8 +58,9 @@ def precision(printed: str) -> Finding:
     error = scores - scale.compose(*scale.decompose(scores), at="lower")
     worst = float(np.abs(error).max())
     why = (
-        f"Over scores 0 to 25 in steps of 0.05 the largest error is {worst:.3f}; a sub-grade is "
-        f"{scale.subgrade_length:g} long."
+        f"Over scores 0 to 25 in steps of 0.05 the largest error is {worst:.3f}, a sub-grade {scale.subgrade_length:g} "
+        "long, with S_C times the grade taken off; as printed, without S_C, the sub-grade does not even exist "
+        "(subgrade-formula)."
     )
     return Finding(
         HOLDS if worst <= scale.subgrade_length * (1 + 1e-9) else CONTRADICTED, why, worst, source=CALCULATED
@@ -94,9 +95,9 @@ def score_loss(printed: str) -> Finding:
     out = model(*_routine(68))
     hard, soft = out["score_hard"], out["score_soft"]
     why = (
-        f"Eq. 6 adds two arg maxes, so the score has {'a' if hard.requires_grad else 'no'} gradient; the expected "
-        "grade "
-        f"and sub-grade {'have' if soft.requires_grad else 'do not have'} one."
+        f"Eq. 14's sub-grade is an arg max, and a grade from the classifier would be one (inferred), so the score of "
+        f"Eq. 6 has {'a' if hard.requires_grad else 'no'} gradient; the expected grade and sub-grade "
+        f"{'have' if soft.requires_grad else 'do not have'} one."
     )
     return Finding(HOLDS if hard.requires_grad else CONTRADICTED, why, int(hard.requires_grad), source=CALCULATED)
 
@@ -260,7 +261,7 @@ def line(printed: str) -> Finding:
     found = off[1] < off[0] and rho[1] < rho[0]
     why = (
         f"Predictions whose line is {off[0]:.2f} off the ideal slope rank with {rho[0]:.2f}, others that are only "
-        f"{off[1]:.2f} off with {rho[1]:.2f}: a slope says nothing of the ranking."
+        f"{off[1]:.2f} off with {rho[1]:.2f}: a slope alone does not decide a ranking."
     )
     return Finding(CONTRADICTED if found else HOLDS, why, rho[0] - rho[1], source=CALCULATED)
 
@@ -279,6 +280,11 @@ def _counted(name: str):
     return efficiency.costs({method: model}).loc[method]
 
 
+@cache
+def _others():
+    return efficiency.costs(efficiency.candidates())
+
+
 def counted(printed: float, method: str, column: str) -> Finding:
     """A count of Table 2 against the released network's, on one routine of 68 clips: within TOLERANCE or not."""
     ours = float(_counted(method)[column])
@@ -286,6 +292,10 @@ def counted(printed: float, method: str, column: str) -> Finding:
     what = {"gmacs": "billion multiply-accumulates", "parameters_m": "million numbers to learn"}[column]
     near = abs(off - 1) <= TOLERANCE
     why = f"The released network has {ours:.4f} {what}; the printed number is {off:.4g} times that."
+    others = _others()[column][_others().index.str.startswith(method)]
+    if len(others):
+        why += f" Sizes that its programs have used give {others.min():.4f} to {others.max():.4f} ({others.idxmin()}"
+        why += f"; {others.idxmax()})."
     return Finding(HOLDS if near else DIFFERS, why, ours, source=COUNTED)
 
 

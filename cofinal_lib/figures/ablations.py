@@ -32,17 +32,18 @@ def arms(results: pd.DataFrame, line: str) -> Figure:
         return nothing(line)
     whole = tables.last_epoch(results).query("without == ''").set_index("target")
     fig, axes = panels(len(targets), 2.6, sharex=True)
+    shown = [arm for arm in reversed(tables.ARM_NAMES) if arm in set(losses["without"])]  # a row each, in every panel
     for ax, target in zip(axes.flat, targets, strict=False):
-        part, w = losses[losses["target"] == target].iloc[::-1], whole.loc[target]
-        y = np.arange(len(part))
+        part, w = losses[losses["target"] == target], whole.loc[target]
+        y = part["without"].map(shown.index)
         if np.isfinite(w["routines_low"]) and part["between"].isna().any():
             ax.axvspan(w["srcc"] - w["routines_high"], w["srcc"] - w["routines_low"], color="0.9", zorder=0)
         ax.axvline(0, color="0.5", lw=0.8)
         ax.hlines(y, part["low"], part["high"], color=BLUE, lw=3)
         ax.hlines(y - 0.16, part["routines_low"], part["routines_high"], color="0.35", lw=1)
         ax.plot(part["loss"], y, "o", color=BLUE)
-        ax.set_yticks(y, [_arm(w) for w in part["without"]], fontsize=10)
-        ax.set_ylim(-0.6, len(part) - 0.4)
+        ax.set_yticks(range(len(shown)), [_arm(arm) for arm in shown], fontsize=10)
+        ax.set_ylim(-0.6, len(shown) - 0.4)
         ax.set_title(f"{target} ({part['source'].iloc[0]})", fontsize=10)
         ax.tick_params(labelbottom=True, labelsize=9)
         ax.set_xlabel("SRCC lost without it", fontsize=10)

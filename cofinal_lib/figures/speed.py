@@ -40,19 +40,37 @@ def benchmark_table(measured: pd.DataFrame) -> Styler:
     return styled(table, "benchmarks").hide()
 
 
-def precision_table(measured: pd.DataFrame) -> Styler:
-    """Test SRCC of training in full, and what fewer digits change: the mean over paired seeds, 95 % (Student's)."""
-    rows = {}
-    for (target, source, method), part in measured.groupby(["target", "source", "method"], sort=False):
+def precision_changes(measured: pd.DataFrame) -> pd.DataFrame:
+    """What fewer digits change, of benchmarks/precision.py: a row a target, method and precision but "full".
+
+    Columns: target, source, method, precision; seeds, full (mean test SRCC of training in full); change, low, high
+    (mean over paired seeds; Student's 95 %); largest, a seed's largest change either way.
+    """
+    rows = []
+    for head, part in measured.groupby(["target", "source", "method"], sort=False):
         wide = part.pivot(index="seed", columns="precision", values="srcc")
-        name = f"{target} ({source}), {METHOD_NAMES[method]}"
-        row = {"seeds": str(len(wide)), "full": f"{wide['full'].mean():.3f}"}
         for precision in wide.columns.drop("full"):
             change = wide[precision] - wide["full"]
-            row[f"{precision}, change"] = signed_cell(*mean_interval(change))
-            row[f"{precision}, largest of a seed"] = f"{change.abs().max():.3f}"
-        rows[name] = row
-    return styled(pd.DataFrame(rows).T, "precision")
+            rows.append((*head, precision, len(wide), wide["full"].mean(), *mean_interval(change), change.abs().max()))
+    names = ["target", "source", "method", "precision", "seeds", "full", "change", "low", "high", "largest"]
+    return pd.DataFrame(rows, columns=names)
+
+
+def precision_table(measured: pd.DataFrame) -> Styler:
+    """`precision_changes` as the book sets it."""
+    changes = precision_changes(measured)
+    table = pd.DataFrame(
+        {
+            "data": changes["target"] + " (" + changes["source"] + ")",
+            "method": changes["method"].map(METHOD_NAMES),
+            "seeds": changes["seeds"].map(str),
+            "SRCC in full": changes["full"].map("{:.3f}".format),
+            "digits": changes["precision"],
+            "change": [signed_cell(*row) for row in changes[["change", "low", "high"]].to_numpy()],
+            "largest of a seed": changes["largest"].map("{:.3f}".format),
+        }
+    )
+    return styled(table, "precision").hide()
 
 
 def shares_figure(shares: pd.Series, line: str) -> Figure:
