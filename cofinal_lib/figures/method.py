@@ -419,7 +419,6 @@ def _ridge(record: dict) -> float | None:
 REFERENCE_COLUMNS = {
     "results": [
         "target",
-        "source",
         "decoding",
         *SELECTION_NAMES.values(),
         "ridge, mean clip",
@@ -427,7 +426,6 @@ REFERENCE_COLUMNS = {
     ],
     "provenance": [
         "run",
-        "target",
         "seeds",
         "epochs",
         "grades × sub-grades",
@@ -446,9 +444,8 @@ def reference_table(records: list[dict], kind: str = "results") -> pd.DataFrame:
         p, config, target = r.get("provenance", {}), r.get("config", {}), r["spec"]["target"]
         ridge, paper = _ridge(r), printed_srcc(target)
         row = {
-            "run": r["run_id"],
-            "target": target,
-            "source": p.get("source", "?"),
+            "run": "-\n".join(r["run_id"].rsplit("-", 1)),
+            "target": f"{target}\n({p.get('source', '?')})",
             "ridge, mean clip": "" if ridge is None else f"{ridge:.3f}",
             "printed (Table 1)": "" if paper is None else f"{paper:.3f}",
             "seeds": len(r["spec"]["seeds"]),
@@ -457,13 +454,13 @@ def reference_table(records: list[dict], kind: str = "results") -> pd.DataFrame:
             "data digest": str(p.get("data_digest", ""))[:8],
             "commit": str(p.get("commit") or "")[:8],
             "device": p.get("device", ""),
-            "seconds": p.get("seconds", ""),
+            "seconds": f"{p['seconds']:.0f}" if "seconds" in p else "",
         }
         if kind == "provenance":
             rows.append(row)
             continue
         for decoding in ("soft", "hard"):
-            cells = {SELECTION_NAMES[s]: cell(m) for s, m in _summary(r, decoding).items()}
+            cells = {SELECTION_NAMES[s]: cell(m).replace(" [", "\n[") for s, m in _summary(r, decoding).items()}
             rows.append(row | {"decoding": decoding} | cells)
     return pd.DataFrame(rows, columns=REFERENCE_COLUMNS[kind])
 

@@ -61,7 +61,7 @@ def precision_table(measured: pd.DataFrame) -> Styler:
     changes = precision_changes(measured)
     table = pd.DataFrame(
         {
-            "data": changes["target"] + " (" + changes["source"] + ")",
+            "data": changes["target"] + "\n(" + changes["source"] + ")",
             "method": changes["method"].map(METHOD_NAMES),
             "seeds": changes["seeds"].map(str),
             "SRCC in full": changes["full"].map("{:.3f}".format),
