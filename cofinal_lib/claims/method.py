@@ -294,7 +294,7 @@ def counted(printed: float, method: str, column: str) -> Finding:
     why = f"The released network has {ours:.4f} {what}; the printed number is {off:.4g} times that."
     others = _others()[column][_others().index.str.startswith(method)]
     if len(others):
-        why += f" Sizes that its programs have used give {others.min():.4f} to {others.max():.4f} ({others.idxmin()}"
+        why += f" Sizes tried in chapter 6 give {others.min():.4f} to {others.max():.4f} ({others.idxmin()}"
         why += f"; {others.idxmax()})."
     return Finding(HOLDS if near else DIFFERS, why, ours, source=COUNTED)
 

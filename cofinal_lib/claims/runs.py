@@ -80,13 +80,12 @@ def reached(printed: float) -> Finding:
     The last epoch's, at the paper's size; the interval is over the same resampled routines for both scores.
     """
     record, readings = _official("honest-record"), _official("readings")
-    runs = [_cells("table1", target) for target in ("fisv/tes", "fisv/pcs")]
-    own = [rows[rows["method"] == "cofinal-repaired"] for rows in runs]
+    own = [_cells("table1", target).query("method == 'cofinal-repaired'") for target in ("fisv/tes", "fisv/pcs")]
     if not all(len(rows) for rows in (*own, record, readings)):
         return cannot("a reading of CoFInAl chosen inside the training routines of both targets")
-    own = [rows.iloc[0] for rows in own]
-    ranks = [tables.ranks(r) for r in own]  # (1 + S, N) each: of the score, of every seed
-    ours = fisher_mean([r["srcc"] for r in own])
+    own = pd.concat(own)
+    ranks = [tables.ranks(r) for r in own.to_dict("records")]  # (1 + S, N) each: of the score, of every seed
+    ours = fisher_mean(own["srcc"])
     low, high = average_interval([(found[1:], found[0]) for found in ranks])
     chosen = fisher_mean(record.loc[record["chosen"], "test"])
     whole = readings.groupby(["arm", "target"]).size().unstack().eq(readings["folds"].max()).all(axis=1)
@@ -97,7 +96,7 @@ def reached(printed: float) -> Finding:
         f"candidates, regressions among them, {chosen:.3f}. Choices that met the test routines before this one "
         f"(chapter 18): {earlier['reading'].nunique() if len(earlier) else 0}."
     )
-    source = f"{_source(pd.DataFrame(own))} · python data_scripts/choose_reading.py, honest_record.py"
+    source = tables.signature(own, "python data_scripts/choose_reading.py, honest_record.py")
     return Finding(reproduced(printed, ours, low, high), why, ours, low, high, source)
 
 
