@@ -16,7 +16,7 @@ EXECUTED := $(CHAPTERS:book/%=$(OUT)/%)
 LIBRARY := $(shell find cofinal_lib -name '*.py' -o -name '*.csv' -o -name '*.txt' -o -name '*.toml' -o -name '*.yml')
 # What chapters show: ours, and a reader's own.
 RESULTS := $(wildcard results/reference/* results/reference/*/*.csv results/*/*.csv)
-PAGES := $(wildcard book/*.md) book/_toc.yml book/references.bib _config.yml $(wildcard book/_static/*)
+PAGES := $(wildcard book/*.md) book/_toc.yml book/references.bib _config.yml
 
 .PHONY: book test reproduce assignments grade lint lock clean FORCE
 .DELETE_ON_ERROR:
@@ -63,9 +63,8 @@ $(OUT)/%.ipynb: book/%.ipynb $(LIBRARY) $(RESULTS) requirements.lock $(OUT)/circ
 	@mv $(OUT)/$*.failed.ipynb $@
 
 # Sphinx repeats no warning for a page it has seen: after a failed build the pages go, so that the next one fails too.
-_build/html/index.html: $(EXECUTED) $(PAGES)
-	cp $(filter-out _config.yml book/_static/%,$(PAGES)) $(OUT)/
-	cp -r book/_static $(OUT)/
+_build/html/index.html: $(EXECUTED) $(PAGES) $(wildcard book/_static/*)
+	cp -r $(filter-out _config.yml,$(PAGES)) book/_static $(OUT)/
 	$(BIN)/jupyter-book build $(OUT) --config _config.yml --path-output . -W -n --keep-going || \
 	  { rm -rf _build/html _build/.doctrees; exit 1; }
 

@@ -43,8 +43,7 @@ def main() -> None:
     given = parse.parse_args()
     rows = []
     for profile, target, method, options, pool in ARMS:
-        data = load(target)
-        data = data.pooled(pool) if pool > 1 else data
+        data = load(target).pooled(pool)
         test = data.rows("test").numpy()
         for precision in ("full", "bf16") + (("tf32",) if given.device == "cuda" else ()):
             run = replace(spec(profile, target, method, **options), device=given.device, precision=precision)

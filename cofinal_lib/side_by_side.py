@@ -12,7 +12,6 @@ import torch
 from torch import Tensor
 from torch.nn.functional import normalize
 
-from cofinal_lib.artefact import LOG, read_log
 from cofinal_lib.cofinal import count_parameters
 from cofinal_lib.data import scores_at_hand
 from cofinal_lib.data.registry import COFINAL, fetch
@@ -182,11 +181,3 @@ def best_constant(targets: Tensor, steps: int = 200) -> Tensor:
         optimiser.step()
         falling.step()
     return best
-
-
-def logged_losses() -> np.ndarray:
-    """The whole training loss, epoch by epoch, of the log published for Ball, (E,); empty where it is not at hand."""
-    try:
-        return read_log(fetch(LOG))["loss"].to_numpy()
-    except CofinalError:
-        return np.array([])

@@ -37,9 +37,7 @@ def main(
     """Add to OUT a row for each fold of each arm that it lacks."""
     task = ARMS[target.split("/")[0]]
     whole = load(target)
-    data = whole.only(whole.rows("train"))
-    if task["pool"] > 1:
-        data = data.pooled(task["pool"])
+    data = whole.only(whole.rows("train")).pooled(task["pool"])
     for name in arm or task["arms"]:
         for i, fold in enumerate(data.folds(task["folds"], seed=0)):
             done = pd.read_csv(out) if out.exists() else pd.DataFrame(columns=["target", "arm", "fold"])

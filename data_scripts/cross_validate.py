@@ -28,7 +28,7 @@ def main(arms: list[str]) -> None:
             spec, kept = RunSpec(target, method), _kept()
             mine = kept[(kept["arm"] == arm) & (kept["target"] == target)]
             done = set(zip(mine["repeat"], mine["fold"], strict=True))
-            routines = data[target].pooled(pool) if pool > 1 else data[target]
+            routines = data[target].pooled(pool)
             for row in cross_validate(spec, routines, 5, min(repeat + 1, repeats), done):
                 row = {"arm": arm, "pool": pool} | row
                 results.whole_csv(OUT, pd.concat([_kept(), pd.DataFrame([row])], ignore_index=True))

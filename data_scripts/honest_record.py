@@ -39,7 +39,7 @@ def networks(
 ) -> None:
     """Train the repaired reading on all training routines and on four fifths of them; keep what it predicts."""
     whole = load(target)
-    data = whole.pooled(pool) if pool > 1 else whole
+    data = whole.pooled(pool)
     spec = RunSpec(target, METHOD, epochs=epochs)
     schedule = replace(spec.schedule, holdout=0)
 

@@ -12,7 +12,7 @@ from docutils.nodes import make_id
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cofinal_lib import CoFInAl, CoFInAlConfig, side_by_side, simplex_etf
+from cofinal_lib import CoFInAl, CoFInAlConfig, artefact, side_by_side, simplex_etf
 from cofinal_lib.data import official_scores
 from cofinal_lib.figures import side_by_side as draw
 from cofinal_lib.rivals.cofinal_released import ReleasedCoFInAl, ReleasedCoFInAlConfig
@@ -155,7 +155,7 @@ def test_without_files_twins_stand_in_and_say_so(tmp_path, monkeypatch):
     monkeypatch.setenv("COFINAL_MIRROR", str(tmp_path))
     lines, source = side_by_side.label_lines("test")
     assert (len(lines), source) == (100, "twin")
-    assert len(side_by_side.logged_losses()) == 0
+    assert len(artefact.log_at_hand()) == 0
 
 
 @given(st.integers(0, 2500))
@@ -217,7 +217,7 @@ def test_one_target_is_its_own_best_constant():
 
 
 def test_the_logged_loss_lies_above_a_constant_fine_answer(mirror):
-    losses = side_by_side.logged_losses()
+    losses = artefact.log_at_hand()["loss"].to_numpy()
     assert len(losses) == 250 and losses[0] == 1.2244
     labels = official_scores("rg").query("split == 'train'")
     ball = side_by_side.subgrades(labels.loc[labels["video"].str.startswith("Ball"), "total"].to_numpy())["fine"]

@@ -246,13 +246,14 @@ def balanced(printed: str, grades: int, subgrades: int) -> Finding:
         chances.append(stats.chisquare(sub).pvalue)
         uneven.append(sub.max() / sub.min())
         ratios.append(grade.max() / grade.min())
+    even = min(chances) > 0.05 / len(OFFICIAL)
+    luck = "explains" if even else "does not explain"
     why = (
         f"Of {subgrades} sub-grades the fullest has {min(uneven):.1f} to {max(uneven):.1f} times the training routines "
-        f"of the emptiest, which luck explains (p {min(chances):.2f} to {max(chances):.2f}); of {grades} grades, which "
+        f"of the emptiest, which luck {luck} (p {min(chances):.2f} to {max(chances):.2f}); of {grades} grades, which "
         f"have no frame, {min(ratios):.1f} to {max(ratios):.1f} times."
     )
-    verdict = NOISE if min(chances) > 0.05 / len(OFFICIAL) else DIFFERS
-    return Finding(verdict, why, max(uneven), min(uneven), max(uneven), "labels, training routines")
+    return Finding(NOISE if even else DIFFERS, why, max(uneven), min(uneven), max(uneven), "labels, training routines")
 
 
 @_needs_files

@@ -59,8 +59,7 @@ def precision(printed: str) -> Finding:
     worst = float(np.abs(error).max())
     why = (
         f"Over scores 0 to 25 in steps of 0.05 the largest error is {worst:.3f}, a sub-grade {scale.subgrade_length:g} "
-        "long, with S_C times the grade taken off; as printed, without S_C, the sub-grade does not even exist "
-        "(subgrade-formula)."
+        "long, with S_C times the grade taken off; as printed, without S_C, it need not even exist (subgrade-formula)."
     )
     return Finding(
         HOLDS if worst <= scale.subgrade_length * (1 + 1e-9) else CONTRADICTED, why, worst, source=CALCULATED

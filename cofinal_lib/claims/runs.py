@@ -70,7 +70,7 @@ def cell(printed: float, target: str, methods: list[str] = OURS) -> Finding:
     if len(rows) > 1:
         why += f" The nearest, {METHOD_NAMES[r['method']]}, decides."
     if r["method"] == "cofinal-repaired":
-        why += " It is the arm without TFM, with dropout 0.3: Eq. 7's attention is not in it (chapter 18)."
+        why += " Like the arm without TFM, it lacks the attention of Eq. 7 (chapter 18)."
     return Finding(verdict, why, r["srcc"], r["routines_low"], r["routines_high"], _source(rows))
 
 

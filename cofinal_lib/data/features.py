@@ -60,6 +60,8 @@ class FeatureSet:
 
     def pooled(self, k: int) -> "FeatureSet":
         """The same routines, each k consecutive clips averaged into one, the last ones as many as are left."""
+        if k == 1:
+            return self
         N, C, D = self.features.shape
         n = -(-C // k)
         grouped = torch.nn.functional.pad(self.features, (0, 0, 0, n * k - C)).view(N, n, k, D)

@@ -177,7 +177,7 @@ def simulate(
         crop=facts["crop"],
         qualities=torch.from_numpy(qualities),
     )
-    return data.pooled(pool) if pool > 1 else data
+    return data.pooled(pool)
 
 
 def oracle(data: FeatureSet) -> np.ndarray:

@@ -11,7 +11,7 @@ from pandas.io.formats.style import Styler
 from cofinal_lib.crossval import corrected_interval
 from cofinal_lib.figures import BLUE, COLOURS, ORANGE, nothing, sign, wrap
 from cofinal_lib.metrics import fisher_mean
-from cofinal_lib.tables import ARM_NAMES, METHOD_NAMES, NOTHING, last_epoch, printed_cell, styled
+from cofinal_lib.tables import ARM_NAMES, METHOD_NAMES, NOTHING, last_epoch, printed_cell, span, styled
 
 PRINTED = "as printed"
 FROZEN = "averages, dropout 0.3"  # the reading that `METHODS["cofinal-repaired"]` is
@@ -109,7 +109,7 @@ def arms_table(arms: pd.DataFrame) -> Styler:
 def _gain(r: dict) -> str:
     if np.isnan(r["gain_low"]):
         return f"{r['gain']:+.3f}"
-    return f"{r['gain']:+.3f}\n{r['gain_low']:+.3f} to {r['gain_high']:+.3f}"
+    return f"{r['gain']:+.3f}\n{span(r['gain_low'], r['gain_high'], '+')}"
 
 
 def over_both(arms: pd.DataFrame) -> pd.Series:
@@ -239,7 +239,7 @@ def record_table(record: pd.DataFrame, printed: dict[str, float]) -> Styler:
     for r in record.itertuples():
         row = rows.setdefault(r.candidate, {})
         row[r.target, "cross-validated"] = f"{r.cv:.3f}" + (" ✓" if r.chosen else "")
-        row[r.target, "test"] = f"{r.test:.3f}\n{r.low:.3f} to {r.high:.3f}"
+        row[r.target, "test"] = f"{r.test:.3f}\n{span(r.low, r.high)}"
     rows["paper's CoFInAl"] = {(target, "test"): f"{value:.3f}" for target, value in printed.items()}
     return styled(pd.DataFrame(rows).T.fillna(NOTHING), "record", sources=True)
 
