@@ -195,9 +195,10 @@ def test_planes_in_words_compare_with_shuffled_grades():
         [("cofinal", "plane, same routines", 0.3, 0.25, 0.29), ("cofinal", "plane, other routines", 0.3, 0.25, 0.4)],
         columns=["kind", "measure", "mean", "low", "high"],
     )
-    text = draw.planes_in_words(readout(("cofinal",)), floor).data  # 0.32 and 0.37 over seeds
+    text = draw.planes_in_words(plane(), readout(("backbone", "cofinal")), floor).data  # 0.32 and 0.37 over seeds
     assert "32 % of the routines that drew the regions lie in their own, above what shuffled grades give" in text
     assert "37 % of routines left out lie in their own, within what shuffled grades give (25 to 40 %)" in text
+    assert "left out: CoFInAl, as printed. Best at ranking the test routines, in the row below: backbone" in text
 
 
 def test_clear_of_chance_counts_kinds():
@@ -240,7 +241,7 @@ def test_nothing_run_is_said_not_raised():
     figures += [draw.slopes_figure(draw.ranks(frame), "l"), overfitting.learning_curves(learning().iloc[:0], "l")]
     for fig in figures:
         assert "no such runs" in fig.axes[0].texts[0].get_text()
-    for words in (draw.planes_in_words(read, floor), draw.ranks_in_words(frame)):
+    for words in (draw.planes_in_words(frame, read, floor), draw.ranks_in_words(frame)):
         assert "Nothing has been run" in words.data
     draw.seeds_table(read).to_html()
     draw.readout_table(read).to_html()

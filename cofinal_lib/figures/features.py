@@ -189,8 +189,12 @@ def _over_routines(value: float, unit: str, n: int) -> tuple[float, float]:
     return tuple(stats.binomtest(round(value * n), n).proportion_ci(method="wilson"))
 
 
-def planes_in_words(readout: pd.DataFrame, floor: pd.DataFrame) -> Markdown:
-    """The plane's shares, mean over seeds, beside what shuffled grades give: a line a kind of feature."""
+def planes_in_words(results: pd.DataFrame, readout: pd.DataFrame, floor: pd.DataFrame) -> Markdown:
+    """The plane's shares, mean over seeds, beside what shuffled grades give; then which kind is first, and at what.
+
+    Args:
+        results: of `results.what_features_know`. readout: of the same. floor: of `shuffled(results)`.
+    """
     mean = over_seeds(readout).set_index(["kind", "measure"])["mean"]
     said = []
     for kind, part in floor.groupby("kind", sort=False):
@@ -201,7 +205,15 @@ def planes_in_words(readout: pd.DataFrame, floor: pd.DataFrame) -> Markdown:
             where = "of the routines that drew the regions" if "same" in r.measure else "of routines left out"
             words.append(f"{share} % {where} lie in their own, {side} what shuffled grades give ({low} to {high} %)")
         said.append(f"- {KIND_NAMES[kind]}: {'; '.join(words)}.")
-    return Markdown("\n".join(said) or "Nothing has been run there yet.")
+    if not said:
+        return Markdown("Nothing has been run there yet.")
+    orderly = mean.xs("plane, other routines", level="measure").idxmax()
+    ranking = ranks(results).groupby("kind")["srcc"].mean().idxmax()
+    said.append(
+        f"\nMost orderly, by the routines left out: {KIND_NAMES[orderly]}. "
+        f"Best at ranking the test routines, in the row below: {KIND_NAMES[ranking]}."
+    )
+    return Markdown("\n".join(said))
 
 
 def seeds_table(readout: pd.DataFrame, measure: str = "plane, other routines") -> Styler:
