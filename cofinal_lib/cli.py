@@ -52,7 +52,7 @@ def train(
 ):
     """Train a method and write its run folder."""
     from cofinal_lib.records import cell
-    from cofinal_lib.report import unavailable
+    from cofinal_lib.report import execute, unavailable
     from cofinal_lib.runs import RunSpec, run
 
     spec = RunSpec(
@@ -68,7 +68,7 @@ def train(
     if why_not := unavailable():
         typer.echo(f"cofinal: {why_not}", err=True)
     command = shlex.join(["cofinal", *sys.argv[1:]])
-    record = run(spec, out, folder=folder, command=command, progress=True, report=not why_not)
+    record = run(spec, out, folder=folder, command=command, progress=True, report=None if why_not else execute)
     for note in record.record["notes"]:
         typer.echo(note)
     typer.echo(f"{dataset}: test SRCC over {seeds} seed{'s' * (seeds > 1)} (95 % interval over seeds)")

@@ -11,6 +11,7 @@ from cofinal_lib.records import HOME, RunRecord
 
 NOTEBOOK = HOME / "book" / "experiments" / "run.ipynb"
 PARAMETERS = ("spec", "out", "run_id")
+FRESH = "get_ipython().reset()"  # forgets an earlier report, all but its imports
 
 
 def unavailable(notebook: Path = NOTEBOOK) -> str | None:
@@ -35,7 +36,38 @@ def refuse_unknown(names: dict) -> None:
         raise CofinalError(f"unknown parameter {', '.join(sorted(unknown))}; expected {', '.join(PARAMETERS)}")
 
 
-def execute(record_folder: Path, notebook: Path = NOTEBOOK, home: Path | None = None) -> None:
+class WarmKernel:
+    """A kernel for one report after the other: starting one, and its imports, are most of a report's time.
+
+    `with WarmKernel() as kernel:` starts it for the first report and ends it after the last.
+    """
+
+    def __enter__(self):
+        self.manager = None
+        return self
+
+    def __exit__(self, *_):
+        self.end()
+
+    def get(self):
+        """The kernel's manager; nbclient starts its kernel."""
+        from jupyter_client.manager import AsyncKernelManager
+
+        self.manager = self.manager or AsyncKernelManager(kernel_name="python3")
+        return self.manager
+
+    def end(self) -> None:
+        """End the kernel, dead or alive; the next report gets a new one."""
+        from jupyter_core.utils import run_sync
+
+        if self.manager and self.manager.has_kernel:
+            run_sync(self.manager.shutdown_kernel)(now=True)
+        self.manager = None
+
+
+def execute(
+    record_folder: Path, notebook: Path = NOTEBOOK, home: Path | None = None, kernel: WarmKernel | None = None
+) -> None:
     """Execute the report of a finished run and write `run.ipynb` into its folder, whole or not at all.
 
     Nothing is trained: the notebook is told the run's id and reads its record.
@@ -44,6 +76,7 @@ def execute(record_folder: Path, notebook: Path = NOTEBOOK, home: Path | None = 
         record_folder: a finished run's folder, which holds record.json and arrays.npz.
         notebook: its parameters are spec (as record.json has it), out (the folder's parent) and run_id.
         home: where the folder will lie, if it is still to be renamed: what the report and errors name.
+        kernel: by default a new one, which ends with the report.
 
     Raises:
         CofinalError: no report can be made here, or a cell failed. Then `run.failed.ipynb` in the folder shows where,
@@ -58,7 +91,7 @@ def execute(record_folder: Path, notebook: Path = NOTEBOOK, home: Path | None = 
     parameters = {"spec": record.record["spec"], "out": str(where.parent), "run_id": where.name}
     aside, failed = folder / f".unfinished-{os.getpid()}.ipynb", folder / "run.failed.ipynb"
     try:
-        if complaint := _papermill(notebook, aside, parameters, str(home.parent)):
+        if complaint := _papermill(notebook, aside, parameters, str(home.parent), kernel):
             aside.replace(failed)
             raise CofinalError(f"the report of {home} failed: {complaint}; see {home / failed.name}")
         aside.replace(folder / "run.ipynb")
@@ -89,7 +122,7 @@ def failure(spec: dict, out: Path, trace: list[str], path: Path, notebook: Path 
     nbformat.write(failed, path)
 
 
-def _papermill(notebook: Path, output: Path, parameters: dict, home: str) -> str | None:
+def _papermill(notebook: Path, output: Path, parameters: dict, home: str, kernel: WarmKernel | None) -> str | None:
     """Execute `notebook` into `output`, which exists afterwards and names `home`; the error in one line, or None."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of nbformat and others, on import too: nothing a reader can mend
@@ -98,12 +131,14 @@ def _papermill(notebook: Path, output: Path, parameters: dict, home: str) -> str
         from jupyter_client.kernelspec import NoSuchKernel
 
         logging.getLogger("papermill").setLevel(logging.ERROR)
-        complaint = None
+        complaint, source = None, nbformat.read(notebook, as_version=4)
+        source.cells.insert(0, nbformat.v4.new_code_cell(FRESH, metadata={"tags": ["fresh"]}))
         try:
             papermill.execute_notebook(
-                notebook,
+                source,
                 output,
                 parameters=parameters,
+                km=kernel and kernel.get(),
                 kernel_name="python3",
                 progress_bar=False,
                 extra_arguments=["--log-level=CRITICAL"],  # the kernel's own warnings would reach the terminal
@@ -112,9 +147,12 @@ def _papermill(notebook: Path, output: Path, parameters: dict, home: str) -> str
             complaint = f"cell {error.exec_count}: {error.ename}: {error.evalue}"
         except (NoSuchKernel, RuntimeError) as error:  # no kernel, or one that did not start or died
             complaint = f"the kernel: {error}"
+        if complaint and kernel:
+            kernel.end()
         executed = nbformat.read(output if output.exists() else notebook, as_version=4)
         executed.metadata.setdefault("papermill", {}).update(input_path=Path(notebook).name, output_path="run.ipynb")
         executed.metadata["papermill"]["parameters"] = parameters | {"out": home}
+        executed.cells = [cell for cell in executed.cells if "fresh" not in cell.metadata.get("tags", [])]
         for cell in executed.cells:
             if "injected-parameters" in cell.metadata.get("tags", []):
                 cell.source = cell.source.replace(parameters["out"], home)

@@ -11,6 +11,7 @@ import time
 import traceback
 from contextlib import contextmanager
 from dataclasses import asdict
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -23,7 +24,7 @@ from cofinal_lib.data import registry, state
 from cofinal_lib.errors import CofinalError
 from cofinal_lib.experiments import ARTEFACTS, label
 from cofinal_lib.records import HOME, RunRecord
-from cofinal_lib.report import failure, unavailable
+from cofinal_lib.report import WarmKernel, execute, failure, unavailable
 from cofinal_lib.runs import RunSpec, library_digest, run, versions
 
 SNAKEFILE = HOME / "Snakefile"
@@ -54,23 +55,25 @@ def work(job: str, profile: str, out: Path, device: str | None = None) -> None:
     specs = experiments.jobs(profile, experiments.plan(profile, device)).get(job)
     if specs is None:
         raise CofinalError(f"profile {profile} has no job {job!r} here; cofinal reproduce --dry-run lists them")
-    for spec in specs:
-        name, started = label(spec), time.perf_counter()
-        try:
-            record = run(spec, out, command=f"cofinal reproduce --profile {profile}", jobs=1, report=True)
-        except Exception as error:
-            path = Path("failed") / f"{name.replace('/', '-').replace(' ', '-')}.ipynb"
-            failure(asdict(spec), out, traceback.format_exception(error), out / path)
-            failed[name] = {"error": " ".join(str(error).split()) or type(error).__name__, "notebook": str(path)}
-            print(f"  {name}: failed, {failed[name]['error']}", flush=True)
-            continue
-        made[name] = record.record["run_id"]
-        srcc = record.metric(decoding="soft")["mean"]
-        print(
-            f"  {name}: test SRCC {'undefined' if srcc is None else f'{srcc:.3f}'}, "
-            f"{time.perf_counter() - started:.0f} s",
-            flush=True,
-        )
+    with WarmKernel() as kernel:
+        report = partial(execute, kernel=kernel)
+        for spec in specs:
+            name, started = label(spec), time.perf_counter()
+            try:
+                record = run(spec, out, command=f"cofinal reproduce --profile {profile}", jobs=1, report=report)
+            except Exception as error:
+                path = Path("failed") / f"{name.replace('/', '-').replace(' ', '-')}.ipynb"
+                failure(asdict(spec), out, traceback.format_exception(error), out / path)
+                failed[name] = {"error": " ".join(str(error).split()) or type(error).__name__, "notebook": str(path)}
+                print(f"  {name}: failed, {failed[name]['error']}", flush=True)
+                continue
+            made[name] = record.record["run_id"]
+            srcc = record.metric(decoding="soft")["mean"]
+            print(
+                f"  {name}: test SRCC {'undefined' if srcc is None else f'{srcc:.3f}'}, "
+                f"{time.perf_counter() - started:.0f} s",
+                flush=True,
+            )
     text = json.dumps({"runs": made, "failed": failed}, indent=1) + "\n"
     results.whole(out / "jobs" / f"{job}.json", lambda path: path.write_text(text))
 
@@ -145,6 +148,7 @@ def reproduce(
         command = [
             sys.executable, "-m", "snakemake", *artefacts, "--snakefile", str(SNAKEFILE), "--directory", str(out),
             *(elsewhere if cluster else here), "--keep-going", "--rerun-incomplete", "--nolock",
+            *(["--prioritize", "table1"] if "table1" in artefacts else []),  # long jobs first: the last runs alone
             "--config", f"profile={profile}", *([f"device={device}"] if device else []),
         ]  # fmt: skip
         # Snakemake works in `out`, where a relative path would name another folder.

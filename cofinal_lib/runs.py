@@ -9,6 +9,7 @@ import shutil
 import subprocess
 import tempfile
 import time
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, field, fields, replace
 from functools import cache, partial
 from importlib.metadata import version
@@ -23,7 +24,6 @@ from cofinal_lib.data.features import FeatureSet
 from cofinal_lib.errors import CofinalError
 from cofinal_lib.metrics import mean_interval, relative_l2, spearman
 from cofinal_lib.records import SELECTIONS, RunRecord
-from cofinal_lib.report import execute
 from cofinal_lib.rivals import METHODS
 from cofinal_lib.train import DECODINGS, Schedule, SeedResult, embed, fit
 
@@ -130,7 +130,7 @@ def run(
     folder: Path | None = None,
     command: str = "",
     progress: bool = False,
-    report: bool = False,
+    report: Callable[..., None] | None = None,
     jobs: int | None = None,
 ) -> RunRecord:
     """Run an experiment, or read it where `out` holds it already.
@@ -141,7 +141,7 @@ def run(
         command: what the reader typed, for the record.
         progress: show a bar on stderr.
         jobs: trainings at a time, by default one a core; no number depends on it.
-        report: put the executed notebook book/experiments/run.ipynb beside the record, see `report.execute`.
+        report: puts an executed notebook beside the record: `report.execute`, or one like it.
 
     The run id hashes whatever could change the numbers: spec, data, library, versions, device.
     """
@@ -160,7 +160,7 @@ def run(
     run_id = f"{spec.target.replace('/', '-')}-{spec.method}-{key}"
     if (out / run_id).exists():
         if report and not (out / run_id / "run.ipynb").exists():
-            execute(out / run_id)
+            report(out / run_id)
         return RunRecord.read(out / run_id)
     _writable(out)
 
@@ -272,7 +272,7 @@ def _interval(per_seed: list[float], correlations: bool) -> dict:
     }
 
 
-def _publish(out: Path, run_id: str, record: dict, arrays: dict, report: bool) -> RunRecord:
+def _publish(out: Path, run_id: str, record: dict, arrays: dict, report: Callable[..., None] | None) -> RunRecord:
     """Write aside, then rename: a reader never sees half a run."""
     aside, home, complaint = Path(tempfile.mkdtemp(prefix=".unfinished-", dir=out)), out / run_id, None
     folder = aside / run_id
@@ -282,7 +282,7 @@ def _publish(out: Path, run_id: str, record: dict, arrays: dict, report: bool) -
         np.savez_compressed(folder / "arrays.npz", **arrays)
         if report:
             try:
-                execute(folder, home=home)
+                report(folder, home=home)
             except CofinalError as error:
                 complaint = error
         try:

@@ -132,6 +132,37 @@ def test_a_finished_run_gets_a_readable_notebook(record, capfd, monkeypatch):
     assert capfd.readouterr() == ("", "") and os.getcwd() == here
 
 
+def test_reports_of_one_kernel_are_those_of_their_own_kernels(record, tmp_path):
+    forms = ("text/html", "text/markdown", "image/png")
+
+    def executed(folder):
+        found = nbformat.read(folder / "run.ipynb", as_version=4)
+        assert all("fresh" not in cell.metadata.get("tags", []) for cell in found.cells)
+        return [
+            (cell.execution_count, [output.get("data", {}).get(form) for output in cell.outputs for form in forms])
+            for cell in found.cells
+            if cell.cell_type == "code" and "injected-parameters" not in cell.metadata.get("tags", [])
+        ]
+
+    other = rewritten(record, tmp_path / "run", sparse)
+    faulty = copy.deepcopy(NOTEBOOK)
+    faulty.cells.append(nbformat.v4.new_code_cell("import os; os.kill(os.getpid(), 9)"))
+    nbformat.write(faulty, tmp_path / "faulty.ipynb")
+    alone = []
+    for folder in (record.folder, other.folder):
+        reporting.execute(folder)
+        alone.append(executed(folder))
+    with reporting.WarmKernel() as kernel:
+        for folder, expected in zip((record.folder, other.folder), alone, strict=True):
+            reporting.execute(folder, kernel=kernel)
+            assert executed(folder) == expected and kernel.manager.has_kernel
+        with pytest.raises(CofinalError, match="kernel"):  # it died
+            reporting.execute(other.folder, tmp_path / "faulty.ipynb", kernel=kernel)
+        reporting.execute(other.folder, kernel=kernel)
+        assert executed(other.folder) == alone[1]
+    assert kernel.manager is None
+
+
 @pytest.mark.parametrize("change", [one_fit, sparse, no_ranking])
 def test_the_notebook_stands_whatever_a_run_holds(record, tmp_path, change):
     other = rewritten(record, tmp_path / "run", change)
