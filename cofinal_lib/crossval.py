@@ -32,13 +32,13 @@ ARMS = {
     "kernel-ridge": Arm("kernel-ridge", repeats=10),
     "svr": Arm("c3d-svr", repeats=10),
     "ms-lstm": Arm("ms-lstm", pool=16),
-    "action-net": Arm("action-net", pool=16),
+    "action-net": Arm("action-net", repeats=2, pool=16),
     "gdlt": Arm("gdlt", pool=4),
     "gdlt-16": Arm("gdlt", pool=16),
-    "hgcn": Arm("hgcn", pool=16),
-    "released": Arm("cofinal-released", pool=16),
-    "cofinal": Arm("cofinal"),
-    "repaired": Arm("cofinal-repaired", pool=4),
+    "hgcn": Arm("hgcn", repeats=2, pool=16),
+    "released": Arm("cofinal-released", repeats=2, pool=16),
+    "cofinal": Arm("cofinal", repeats=2),
+    "repaired": Arm("cofinal-repaired", repeats=2, pool=4),
 }
 
 
