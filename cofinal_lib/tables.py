@@ -234,9 +234,15 @@ def span(low: float, high: float, sign: str = "") -> str:
     return NOTHING if pd.isna(low) or pd.isna(high) else f"{low:{sign}.3f} to {high:{sign}.3f}"
 
 
+def two_lines(mean: float, low: float, high: float, sign: str = "") -> str:
+    """A number and, where it is known, its interval below it."""
+    interval = "" if pd.isna(low) else f"\n{span(low, high, sign)}"
+    return "undefined" if pd.isna(mean) else f"{mean:{sign}.3f}{interval}"
+
+
 def signed_cell(mean: float, low: float, high: float) -> str:
     """A difference and, where it is known, its interval."""
-    interval = "" if pd.isna(low) else f" ({low:+.3f} to {high:+.3f})"
+    interval = "" if pd.isna(low) else f" ({span(low, high, '+')})"
     return f"{mean:+.3f}{interval}"
 
 

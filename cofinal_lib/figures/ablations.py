@@ -129,7 +129,7 @@ def arms_table(results: pd.DataFrame) -> Styler:
     rows = {}
     for r in last.itertuples():
         row = {
-            "test": _over_seeds(r.srcc, r.srcc_low, r.srcc_high),
+            "test": tables.two_lines(r.srcc, r.srcc_low, r.srcc_high),
             "over routines": "" if pd.isna(r.routines_low) else f"{r.routines_low:.2f} to {r.routines_high:.2f}",
             "training": tables.number(train.get((r.target, r.without), np.nan)),
             "best on test": tables.number(best.get((r.target, r.without), np.nan)),
@@ -138,7 +138,7 @@ def arms_table(results: pd.DataFrame) -> Styler:
         }
         if (r.target, r.without) in losses.index:
             loss = losses.loc[(r.target, r.without)]
-            row["whole less arm"] = _over_seeds(loss["loss"], loss["low"], loss["high"], "+")
+            row["whole less arm"] = tables.two_lines(loss["loss"], loss["low"], loss["high"], "+")
             paired = np.isfinite(loss["between"])
             told = tables.span(loss["routines_low"], loss["routines_high"], "+") if paired else "not paired"
             row["whole less arm,\nover routines"] = told.replace(" to ", "\nto ")  # the table is as wide as the page
@@ -153,12 +153,6 @@ def arms_table(results: pd.DataFrame) -> Styler:
 def _unbroken(styler: Styler) -> Styler:
     """Keep row headings in one line each."""
     return styler.set_table_styles([{"selector": "th.row_heading", "props": "white-space: pre"}], overwrite=False)
-
-
-def _over_seeds(mean: float, low: float, high: float, sign: str = "") -> str:
-    """A number, and its interval below it."""
-    interval = "" if pd.isna(low) else f"\n{tables.span(low, high, sign)}"
-    return "undefined" if pd.isna(mean) else f"{mean:{sign}.3f}{interval}"
 
 
 def judged_arms(results: pd.DataFrame, wanted: float = 0.02) -> pd.DataFrame:

@@ -11,7 +11,7 @@ from pandas.io.formats.style import Styler
 from cofinal_lib.crossval import corrected_interval
 from cofinal_lib.figures import BLUE, COLOURS, ORANGE, nothing, sign, wrap
 from cofinal_lib.metrics import fisher_mean
-from cofinal_lib.tables import ARM_NAMES, METHOD_NAMES, NOTHING, last_epoch, printed_cell, span, styled
+from cofinal_lib.tables import ARM_NAMES, METHOD_NAMES, NOTHING, last_epoch, printed_cell, styled, two_lines
 
 PRINTED = "as printed"
 FROZEN = "averages, dropout 0.3"  # the reading that `METHODS["cofinal-repaired"]` is
@@ -102,14 +102,9 @@ def arms_table(arms: pd.DataFrame) -> Styler:
         row = rows.setdefault(r["arm"], {})
         part = "" if r["folds"] == arms["folds"].max() else f" ({r['folds']} folds)"
         row[r["target"], "held out"] = f"{r['srcc']:.3f}{part}"
-        row[r["target"], "over the printed"] = NOTHING if r["arm"] == PRINTED else _gain(r)
+        gain = two_lines(r["gain"], r["gain_low"], r["gain_high"], "+")
+        row[r["target"], "over the printed"] = NOTHING if r["arm"] == PRINTED else gain
     return styled(pd.DataFrame(rows).T.fillna(NOTHING), "arms", sources=True)
-
-
-def _gain(r: dict) -> str:
-    if np.isnan(r["gain_low"]):
-        return f"{r['gain']:+.3f}"
-    return f"{r['gain']:+.3f}\n{span(r['gain_low'], r['gain_high'], '+')}"
 
 
 def over_both(arms: pd.DataFrame) -> pd.Series:
@@ -239,7 +234,7 @@ def record_table(record: pd.DataFrame, printed: dict[str, float]) -> Styler:
     for r in record.itertuples():
         row = rows.setdefault(r.candidate, {})
         row[r.target, "cross-validated"] = f"{r.cv:.3f}" + (" ✓" if r.chosen else "")
-        row[r.target, "test"] = f"{r.test:.3f}\n{span(r.low, r.high)}"
+        row[r.target, "test"] = two_lines(r.test, r.low, r.high)
     rows["paper's CoFInAl"] = {(target, "test"): f"{value:.3f}" for target, value in printed.items()}
     return styled(pd.DataFrame(rows).T.fillna(NOTHING), "record", sources=True)
 
