@@ -118,7 +118,6 @@ def failure(spec: dict, out: Path, trace: list[str], path: Path, notebook: Path 
     making = next(cell for cell in cells if cell.cell_type == "code" and "run(RunSpec" in cell.source)
     name, _, value = trace[-1].strip().partition(": ")
     making.outputs = [nbformat.v4.new_output("error", ename=name.split(".")[-1], evalue=value, traceback=trace)]
-    path.parent.mkdir(parents=True, exist_ok=True)
     nbformat.write(failed, path)
 
 

@@ -63,7 +63,8 @@ def work(job: str, profile: str, out: Path, device: str | None = None) -> None:
                 record = run(spec, out, command=f"cofinal reproduce --profile {profile}", jobs=1, report=report)
             except Exception as error:
                 path = Path("failed") / f"{name.replace('/', '-').replace(' ', '-')}.ipynb"
-                failure(asdict(spec), out, traceback.format_exception(error), out / path)
+                told = partial(failure, asdict(spec), out, traceback.format_exception(error))
+                results.whole(out / path, told)
                 failed[name] = {"error": " ".join(str(error).split()) or type(error).__name__, "notebook": str(path)}
                 print(f"  {name}: failed, {failed[name]['error']}", flush=True)
                 continue
@@ -145,9 +146,12 @@ def reproduce(
         # This machine's cores and GPUs limit what runs here; a cluster's limits stand in its profile.
         here = ["--cores", str(cores), "--resources", f"gpu={max(torch.cuda.device_count(), 1)}"]
         elsewhere = ["--profile", str(cluster.resolve())] if cluster else []
+        # Snakemake takes a table that was drawn for finished, whatever became of its runs, unless they are asked for.
+        missing = [f"jobs/{job}.json" for job in jobs if not (out / "jobs" / f"{job}.json").exists()]
         command = [
-            sys.executable, "-m", "snakemake", *artefacts, "--snakefile", str(SNAKEFILE), "--directory", str(out),
-            *(elsewhere if cluster else here), "--keep-going", "--rerun-incomplete", "--nolock",
+            sys.executable, "-m", "snakemake", *artefacts, *missing,
+            "--snakefile", str(SNAKEFILE), "--directory", str(out), *(elsewhere if cluster else here),
+            "--keep-going", "--rerun-incomplete", "--nolock",
             *(["--prioritize", "table1"] if "table1" in artefacts else []),  # long jobs first: the last runs alone
             "--config", f"profile={profile}", *([f"device={device}"] if device else []),
         ]  # fmt: skip
