@@ -1,6 +1,7 @@
 """A finished run as it lies on disk; reading one needs no torch. `runs` makes them."""
 
 import json
+import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -48,6 +49,8 @@ class RunRecord:
         lacking = {"run_id", "spec", "provenance", "metrics"} - set(record)
         if lacking:
             raise CofinalError(f"{path} lacks {', '.join(sorted(lacking))}; delete {folder} and run again")
+        if not zipfile.is_zipfile(arrays := Path(folder) / "arrays.npz"):
+            raise CofinalError(f"{arrays} is missing or corrupt; delete {folder} and run again")
         return cls(Path(folder), record)
 
     @property
@@ -57,7 +60,7 @@ class RunRecord:
         try:
             with np.load(path, allow_pickle=False) as stored:
                 return dict(stored)
-        except (OSError, ValueError, EOFError, KeyError) as error:
+        except Exception as error:  # on a faulty file NumPy raises what its parsers do
             raise CofinalError(f"{path} is missing or corrupt ({error}); delete {self.folder} and run again") from None
 
     def metric(self, split="test", measure="srcc", selection="last", decoding="soft") -> dict:

@@ -192,10 +192,10 @@ def _alone(out: Path):
 
 
 def _tidy_up(out: Path, retry: bool) -> None:
-    """Forget jobs whose runs are gone and, to run them again, jobs with failures; remove what a killed run left."""
+    """Forget jobs that lack a run or its report and, on retry, jobs with failures; remove what a killed run left."""
     for path in sorted((out / "jobs").glob("*.json")):
         job = _job(path)
-        gone = any(not (out / run_id).is_dir() for run_id in job["runs"].values())
+        gone = any(not (out / run_id / "run.ipynb").exists() for run_id in job["runs"].values())
         if gone or (retry and job["failed"]):
             for why in job["failed"].values():
                 (out / why["notebook"]).unlink(missing_ok=True)

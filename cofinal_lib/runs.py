@@ -149,6 +149,12 @@ def run(
     if spec.device == "cuda" and not torch.cuda.is_available():
         raise CofinalError("device 'cuda' is not here: no GPU that torch can use; say --device cpu")
     data = load(spec.target, folder=folder, **spec.twin)
+    for split in ("train", "test"):
+        if len(data.scores[data.rows(split)].unique()) < 2:
+            raise CofinalError(
+                f"{spec.target} has {len(data.rows(split))} {split} routines here, with fewer than two different "
+                f"scores: nothing to rank; see {split}.txt"
+            )
     circumstances = {
         "spec": asdict(spec),
         "data_digest": data.digest,

@@ -56,9 +56,10 @@ def test_nothing_in_a_checkpoint_is_executed(tmp_path, monkeypatch):
 def test_faulty_checkpoints_are_named(tmp_path, file):
     with pytest.raises(CofinalError, match="nowhere.pkl is missing"):
         checkpoint.read_state_dict(tmp_path / "nowhere.pkl")
-    (tmp_path / "half.pkl").write_bytes(file.read_bytes()[:2000])
-    with pytest.raises(CofinalError, match="cut short"):
-        checkpoint.read_state_dict(tmp_path / "half.pkl")
+    for damaged in (file.read_bytes()[:2000], b"", b"\x80\x02.", b"\x80\x02h1.", b"\x80\x02}r"):
+        (tmp_path / "half.pkl").write_bytes(damaged)
+        with pytest.raises(CofinalError, match="cut short"):
+            checkpoint.read_state_dict(tmp_path / "half.pkl")
     torch.save([1, 2], tmp_path / "list.pkl")
     with pytest.raises(CofinalError, match="no state dict"):
         checkpoint.read_state_dict(tmp_path / "list.pkl")

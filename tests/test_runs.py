@@ -10,6 +10,7 @@ import pytest
 
 from cofinal_lib import runs
 from cofinal_lib.data import load
+from cofinal_lib.data.readers import write_official
 from cofinal_lib.errors import CofinalError
 from cofinal_lib.metrics import spearman
 from cofinal_lib.records import RunRecord
@@ -109,9 +110,23 @@ def test_a_corrupt_record_is_named(record, tmp_path):
     with pytest.raises(CofinalError, match="holds no finished run"):
         RunRecord.read(tmp_path / "nowhere")
     (tmp_path / "record.json").write_text((record.folder / "record.json").read_text())
-    (tmp_path / "arrays.npz").write_bytes(b"PK half an archive")
-    with pytest.raises(CofinalError, match="arrays.npz is missing or corrupt"):
-        RunRecord.read(tmp_path).arrays  # noqa: B018
+    whole = (record.folder / "arrays.npz").read_bytes()
+    middle = len(whole) // 2
+    flipped = whole[:middle] + bytes(255 - byte for byte in whole[middle : middle + 9]) + whole[middle + 9 :]
+    for damaged in (b"", b"PK half an archive", whole[:middle], flipped):
+        (tmp_path / "arrays.npz").write_bytes(damaged)
+        with pytest.raises(CofinalError, match="arrays.npz is missing or corrupt"):
+            RunRecord.read(tmp_path).arrays  # noqa: B018
+
+
+@pytest.mark.parametrize("split", ["train", "test"])
+def test_a_split_without_a_ranking_is_one_line_before_the_training(split, tmp_path):
+    folder = tmp_path / "fisv"
+    write_official([load(f"twin/{name}", feature_dim=1024, n_train=8, pool=8) for name in ("tes", "pcs")], folder)
+    labels = folder / f"{split}.txt"
+    labels.write_text("".join(f"{line.split()[0]} 20 20 0\n" for line in labels.read_text().splitlines()))
+    with pytest.raises(CofinalError, match=f"{split} routines here, with fewer than two different scores"):
+        run(RunSpec("fisv/tes", "ridge", seeds=(0,)), tmp_path, folder=folder)
 
 
 @pytest.mark.parametrize(

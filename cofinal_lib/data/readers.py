@@ -96,9 +96,9 @@ def read_clips(path: Path, widths: tuple[int, ...] = WIDTHS) -> np.ndarray:
     """
     try:
         clips = np.load(path, allow_pickle=False)
-    except (ValueError, EOFError, OSError) as error:
-        if isinstance(error, FileNotFoundError):
-            raise CofinalError(f"{path} is missing") from None
+    except FileNotFoundError:
+        raise CofinalError(f"{path} is missing") from None
+    except Exception as error:  # on a faulty file NumPy raises what its parsers do
         raise CofinalError(f"{path} is not a whole .npy file of numbers ({error}); copy or download it again") from None
     expected = f"(clips, {' or '.join(map(str, widths))}) numbers"
     if not isinstance(clips, np.ndarray) or clips.ndim != 2 or clips.dtype.kind not in "fiu":
@@ -107,10 +107,12 @@ def read_clips(path: Path, widths: tuple[int, ...] = WIDTHS) -> np.ndarray:
         raise CofinalError(f"{path}: the routine has no clips; expected {expected}")
     if clips.shape[1] not in widths:
         raise CofinalError(f"{path}: clips are {clips.shape[1]} wide; expected {expected}")
+    with np.errstate(over="ignore"):
+        clips, given = clips.astype(np.float32, copy=False), clips
     if not np.isfinite(clips).all():
         clip, dim = np.argwhere(~np.isfinite(clips))[0]
-        raise CofinalError(f"{path}: clip {clip}, dimension {dim} is {clips[clip, dim]}; expected finite numbers")
-    return clips.astype(np.float32, copy=False)
+        raise CofinalError(f"{path}: clip {clip}, dimension {dim} is {given[clip, dim]}; expected finite numbers")
+    return clips
 
 
 def read_official(folder: Path, target: str) -> FeatureSet:

@@ -98,6 +98,15 @@ FEATURE_FAULTS = {
         r"Ball_003.npy: clips are 2048 wide; .*1024",
     ),
     "odd width": (lambda p: resave(p, lambda c: c[:, :1000]), "Ball_003.npy: clips are 1000 wide"),
+    "half an archive": (lambda p: p.write_bytes(b"PK\x03\x04, cut off"), "Ball_003.npy is not a whole .npy file"),
+    "a header that does not end": (
+        lambda p: p.write_bytes(p.read_bytes().replace(b", }", b", {", 1)),
+        "Ball_003.npy is not a whole .npy file",
+    ),
+    "too large for float32": (
+        lambda p: resave(p, lambda c: c.astype(np.float64) * 1e300),
+        "Ball_003.npy: clip 0, dimension 0 is .*e[+]",
+    ),
     "NaN": (put(np.nan), "Ball_003.npy: clip 4, dimension 7 is nan"),
     "infinity": (put(np.inf), "Ball_003.npy: clip 4, dimension 7 is inf"),
     "no clips": (lambda p: resave(p, lambda c: c[:0]), "Ball_003.npy: the routine has no clips"),
