@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import math
 import os
 import platform
 import resource
@@ -65,6 +66,9 @@ class RunSpec:
         unknown = set(self.options) - set(names)
         if unknown:
             raise CofinalError(f"unknown option {', '.join(sorted(unknown))}; {Config.__name__} has {', '.join(names)}")
+        for option in fields(Config):
+            if option.name in self.options:
+                _check(f"{Config.__name__}: {option.name}", self.options[option.name], type(option.default))
         if self.device not in ("cpu", "cuda"):
             raise CofinalError(f"unknown device {self.device!r}; expected cpu or cuda")
         Schedule(precision=self.precision)  # refuses an unknown one
@@ -92,6 +96,8 @@ class RunSpec:
         }
         names = {f.name for f in fields(method.Config)}
         chosen = {name: value for name, value in dictated.items() if name in names}
+        if (width := self.options.get("feature_dim", data.feature_dim)) != data.feature_dim:
+            raise CofinalError(f"option feature_dim is {width}, but clips of {self.target} are {data.feature_dim} wide")
         return method.Config(**(chosen | self.authors_options | self.options))
 
     @property
@@ -122,6 +128,33 @@ class RunSpec:
     @property
     def _dataset(self) -> str:
         return self._official.split("/")[0]
+
+
+def _check(name: str, value, kind: type) -> None:
+    """Refuse an option's value that is not of its default's kind, before it fails somewhere inside a model."""
+    if kind is str:
+        fits, expected = isinstance(value, str), "a word"
+    elif kind is int:
+        least = 0 if name.endswith(("activation", "align")) else 1  # these name a variant, the others are sizes
+        fits, expected = type(value) is int and value >= least, f"a whole number, {least} or more"
+    elif name.endswith("dropout"):
+        fits, expected = type(value) in (int, float) and 0 <= value < 1, "a share from 0 to below 1"
+    else:
+        fits, expected = type(value) in (int, float) and math.isfinite(value), "a finite number"
+    if not fits:
+        raise CofinalError(f"{name} is {value!r}; expected {expected}")
+
+
+def _buildable(spec: RunSpec, build) -> None:
+    """Refuse options that do not go together, such as heads that do not divide a width: torch says which."""
+    try:
+        with torch.random.fork_rng(devices=[]):
+            build(torch.Generator())
+    except CofinalError:
+        raise
+    except (ValueError, AssertionError, RuntimeError) as error:
+        chosen = ", ".join(f"{name}={value}" for name, value in spec.options.items())
+        raise CofinalError(f"{spec.method} cannot be built with {chosen or 'these sizes'}: {error}") from error
 
 
 def run(
@@ -172,8 +205,10 @@ def run(
 
     started, commit = time.perf_counter(), checkout()
     method, config = METHODS[spec.method], spec.config(data)
+    build = partial(method, config)
+    _buildable(spec, build)
     results = fit(
-        partial(method, config),
+        build,
         data,
         spec.seeds,
         spec.schedule,

@@ -2,6 +2,7 @@
 
 import dataclasses
 import errno
+import itertools
 import json
 import math
 
@@ -14,6 +15,7 @@ from cofinal_lib.data.readers import write_official
 from cofinal_lib.errors import CofinalError
 from cofinal_lib.metrics import spearman
 from cofinal_lib.records import RunRecord
+from cofinal_lib.rivals import METHODS
 from cofinal_lib.runs import RunSpec, run
 
 SPEC = RunSpec("twin/hoop", seeds=(0, 1), epochs=4, twin={"feature_dim": 16, "n_train": 50})
@@ -137,11 +139,31 @@ def test_a_split_without_a_ranking_is_one_line_before_the_training(split, tmp_pa
         ({"epochs": 0}, "and an epoch"),
         ({"options": {"n_grade": 4}}, "unknown option n_grade; CoFInAlConfig has feature_dim"),
         ({"device": "tpu"}, "unknown device 'tpu'"),
+        ({"options": {"n_grades": 2.5}}, "CoFInAlConfig: n_grades is 2.5; expected a whole number, 1 or more"),
+        ({"options": {"n_procedures": 0}}, "n_procedures is 0; expected a whole number, 1 or more"),
+        ({"options": {"dropout": 1}}, "dropout is 1; expected a share from 0 to below 1"),
+        ({"options": {"sharpness": math.nan}}, "sharpness is nan; expected a finite number"),
+        ({"options": {"without": 3}}, "without is 3; expected a word"),
     ],
 )
 def test_a_spec_that_makes_no_sense_is_refused(change, words):
     with pytest.raises(CofinalError, match=words):
         dataclasses.replace(SPEC, **change)
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.filterwarnings("ignore:One or more of the test scores", "ignore:divide by zero")
+def test_no_value_of_an_option_ends_in_a_traceback(method, tmp_path, monkeypatch):
+    monkeypatch.setattr(runs, "checkout", lambda: None)  # which asks git four times
+    tiny = {name: 16 for name in ("procedure_dim", "hidden_dim", "reduced_dim", "score_dim")}
+    names = {f.name: f.default for f in dataclasses.fields(METHODS[method].Config)}
+    for name, value in itertools.product(names, (-1, 0, 3, "x")):
+        options = {n: v for n, v in tiny.items() if n in names} | {name: value}
+        try:
+            spec = RunSpec("twin/ball", method, (0,), 1, options, {"feature_dim": 16, "n_train": 8, "pool": 8})
+            run(spec, tmp_path, jobs=1)
+        except CofinalError as error:
+            assert "\n" not in str(error)
 
 
 def test_deep_squats_reach_what_the_book_says(mirror, tmp_path):

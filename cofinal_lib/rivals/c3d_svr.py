@@ -14,6 +14,9 @@ from sklearn.svm import SVR
 
 from cofinal_lib.baselines import Regression
 from cofinal_lib.data.features import FeatureSet
+from cofinal_lib.errors import CofinalError
+
+KERNELS = ("linear", "poly", "rbf", "sigmoid")
 
 
 @dataclass(frozen=True)
@@ -32,6 +35,15 @@ class C3DSVRConfig:
     high: float = 1.0
     epsilon: float = 0.02
     n_segments: int = 1
+
+    def __post_init__(self):
+        if self.kernel not in KERNELS:
+            raise CofinalError(f"C3DSVRConfig: kernel is {self.kernel!r}; expected one of {KERNELS}")
+        if not self.low < self.high or self.epsilon < 0:
+            raise CofinalError(
+                f"C3DSVRConfig: low {self.low:g}, high {self.high:g}, epsilon {self.epsilon:g}; "
+                "expected low below high, and no negative epsilon"
+            )
 
 
 class C3DSVR(Regression):
