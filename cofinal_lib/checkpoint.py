@@ -19,6 +19,8 @@ def read_state_dict(path: Path) -> dict[str, Tensor]:
         state = torch.load(path, map_location="cpu", weights_only=True)
     except FileNotFoundError:
         raise CofinalError(f"{path} is missing; expected a checkpoint file") from None
+    except OSError:  # no right to read it, say: the command line names the file and why
+        raise
     except Exception:  # on a faulty file torch raises what its parsers do
         raise CofinalError(
             f"{path} was not loaded: it is cut short, or holds more than named tensors, which could execute code; "

@@ -62,13 +62,12 @@ class RunSpec:
         if not self.seeds or self.epochs < 1:
             raise CofinalError(f"a run needs a seed and an epoch; got {len(self.seeds)} and {self.epochs}")
         Config = METHODS[self.method].Config
-        names = [f.name for f in fields(Config)]
-        unknown = set(self.options) - set(names)
+        kinds = {f.name: type(f.default) for f in fields(Config)}
+        unknown = set(self.options) - set(kinds)
         if unknown:
-            raise CofinalError(f"unknown option {', '.join(sorted(unknown))}; {Config.__name__} has {', '.join(names)}")
-        for option in fields(Config):
-            if option.name in self.options:
-                _check(f"{Config.__name__}: {option.name}", self.options[option.name], type(option.default))
+            raise CofinalError(f"unknown option {', '.join(sorted(unknown))}; {Config.__name__} has {', '.join(kinds)}")
+        for name, value in self.options.items():
+            _check(f"{Config.__name__}: {name}", value, kinds[name])
         if self.device not in ("cpu", "cuda"):
             raise CofinalError(f"unknown device {self.device!r}; expected cpu or cuda")
         Schedule(precision=self.precision)  # refuses an unknown one
@@ -186,7 +185,7 @@ def run(
         if len(data.scores[data.rows(split)].unique()) < 2:
             raise CofinalError(
                 f"{spec.target} has {len(data.rows(split))} {split} routines here, with fewer than two different "
-                f"scores: nothing to rank; see {split}.txt"
+                "scores: nothing to rank"
             )
     circumstances = {
         "spec": asdict(spec),

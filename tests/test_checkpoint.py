@@ -60,6 +60,8 @@ def test_faulty_checkpoints_are_named(tmp_path, file):
         (tmp_path / "half.pkl").write_bytes(damaged)
         with pytest.raises(CofinalError, match="cut short"):
             checkpoint.read_state_dict(tmp_path / "half.pkl")
+    with pytest.raises(IsADirectoryError):
+        checkpoint.read_state_dict(tmp_path)
     torch.save([1, 2], tmp_path / "list.pkl")
     with pytest.raises(CofinalError, match="no state dict"):
         checkpoint.read_state_dict(tmp_path / "list.pkl")
