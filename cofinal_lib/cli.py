@@ -1,6 +1,5 @@
 """The command line, `cofinal`: each command imports what it needs when it runs, torch late."""
 
-import os
 import shlex
 import sys
 from pathlib import Path
@@ -150,10 +149,12 @@ def reproduce(
     ] = None,
 ):
     """Make the paper's tables and figures: every run that is missing, then what is drawn from them."""
+    from joblib import cpu_count
+
     from cofinal_lib import reproduce as steps
 
     out = out or Path("results") / profile
-    cores = cores or len(os.sched_getaffinity(0))
+    cores = cores or cpu_count()
     for line in steps.reproduce(artefacts or [], profile, out, cores, device, dry_run, retry, cluster):
         typer.echo(line)
 

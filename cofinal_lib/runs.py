@@ -3,11 +3,11 @@
 import hashlib
 import json
 import math
-import os
 import platform
 import resource
 import shutil
 import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Callable
@@ -18,6 +18,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from joblib import cpu_count
 
 from cofinal_lib.baselines import ridge_on_mean_clip
 from cofinal_lib.data import load
@@ -212,7 +213,7 @@ def run(
         spec.seeds,
         spec.schedule,
         device=spec.device,
-        jobs=jobs or os.cpu_count(),
+        jobs=jobs or cpu_count(),  # those that a container or a cluster's job may use
         progress=progress,
     )
     record, arrays = _summarise(data, results)
@@ -399,4 +400,5 @@ def _peak_memory(device: str) -> int:
     """MiB: of the GPU's allocator, or of the largest of this run's processes."""
     if device == "cuda":
         return torch.cuda.max_memory_allocated() >> 20
-    return max(resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)) >> 10
+    largest = max(resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+    return largest >> (20 if sys.platform == "darwin" else 10)  # macOS counts bytes, others KiB
