@@ -1,10 +1,14 @@
 """Where the real data lies: COFINAL_MIRROR, or shared/data beside the checkout; tests that need it skip without."""
 
 import os
+import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
+
+from cofinal_lib.cli import main
 
 _BESIDE = Path(__file__).parents[2] / "shared" / "data"
 if "COFINAL_MIRROR" not in os.environ and _BESIDE.is_dir():
@@ -27,6 +31,24 @@ def mirror() -> Path:
     if not (folder / "fisv" / "train.txt").is_file():
         pytest.skip("no real data: COFINAL_MIRROR names no folder that holds it")
     return folder
+
+
+@pytest.fixture
+def cofinal(monkeypatch, capfd):
+    """The command line with some arguments, in this process (a new one imports torch anew, seconds each).
+
+    Gives returncode, stdout and stderr, as subprocess.run does.
+    """
+
+    def call(*arguments):
+        monkeypatch.setattr(sys, "argv", ["cofinal", *map(str, arguments)])
+        capfd.readouterr()
+        with pytest.raises(SystemExit) as ended:
+            main()
+        stdout, stderr = capfd.readouterr()
+        return SimpleNamespace(returncode=ended.value.code or 0, stdout=stdout, stderr=stderr)
+
+    return call
 
 
 def pytest_terminal_summary(terminalreporter):

@@ -1,12 +1,10 @@
 """Released checkpoints: read without executing anything, refused in one line where they don't fit."""
 
-import sys
-
 import pandas as pd
 import pytest
 import torch
 
-from cofinal_lib import checkpoint, cli
+from cofinal_lib import checkpoint
 from cofinal_lib.data import load
 from cofinal_lib.errors import CofinalError
 from cofinal_lib.rivals import GDLT, ReleasedCoFInAl
@@ -80,13 +78,10 @@ def test_another_width_of_features_is_an_error(file):
         checkpoint.score(model, load("twin/ball", feature_dim=8, n_train=4))
 
 
-def test_the_command_writes_every_prediction(tmp_path, monkeypatch, capsys):
+def test_the_command_writes_every_prediction(cofinal, tmp_path):
     torch.save(released(ReleasedCoFInAl, hidden_dim=16), tmp_path / "Ball_best.pkl")
     arguments = ["--checkpoint", tmp_path / "Ball_best.pkl", "--dataset", "twin/ball", "--out", tmp_path / "p.csv"]
-    monkeypatch.setattr(sys, "argv", ["cofinal", "score", *map(str, arguments)])
-    with pytest.raises(SystemExit) as exit:
-        cli.main()
-    assert not exit.value.code
-    assert "twin/ball, 50 test routines: SRCC" in capsys.readouterr().out
+    result = cofinal("score", *arguments)
+    assert result.returncode == 0 and "twin/ball, 50 test routines: SRCC" in result.stdout
     frame = pd.read_csv(tmp_path / "p.csv")
     assert len(frame) == 250 and frame["predicted"].between(-25, 50).all()

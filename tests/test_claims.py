@@ -6,8 +6,6 @@ import json
 import math
 import random
 import re
-import subprocess
-import sys
 from importlib import import_module
 from itertools import pairwise
 from pathlib import Path
@@ -406,24 +404,19 @@ def test_over_a_per_cent_is_no_equality():
 # --------------------------------------------------------------------------------------- shown
 
 
-def cofinal(*arguments):
-    command = [sys.executable, "-m", "cofinal_lib.cli", "claims", *arguments]
-    return subprocess.run(command, capture_output=True, text=True, timeout=120)
-
-
-def test_the_command_shows_all_and_one_and_evaluates_one():
-    every = cofinal()
+def test_the_command_shows_all_and_one_and_evaluates_one(cofinal):
+    every = cofinal("claims")
     assert every.returncode == 0 and all(row["id"] in every.stdout for row in ROWS)
     assert claims.summary(claims.kept()) in every.stdout
-    (one,) = json.loads(cofinal("--run", "--json", "drop-lr-hoop").stdout)
+    (one,) = json.loads(cofinal("claims", "--run", "--json", "drop-lr-hoop").stdout)
     assert one["verdict"] == CONTRADICTED and one["command"] == "cofinal claims --run drop-lr-hoop"
-    rows = json.loads(cofinal("--json").stdout)
+    rows = json.loads(cofinal("claims", "--json").stdout)
     assert [r["id"] for r in rows] == [r["id"] for r in ROWS] and {r["verdict"] for r in rows} <= set(VERDICTS)
 
 
-def test_an_unknown_id_is_one_line_with_its_nearest_and_exit_code_2():
+def test_an_unknown_id_is_one_line_with_its_nearest_and_exit_code_2(cofinal):
     for run in ([], ["--run"]):
-        result = cofinal(*run, "drop-lr-hop")
+        result = cofinal("claims", *run, "drop-lr-hop")
         assert result.returncode == 2 and "drop-lr-hoop" in result.stderr and result.stderr.count("\n") == 1
     with pytest.raises(CofinalError, match="lists all"):
         claims.kept("zzzzzzzz")

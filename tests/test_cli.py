@@ -7,15 +7,12 @@ import sys
 
 import pytest
 
-from cofinal_lib.cli import main
 
-
-def cofinal(*arguments, **environment):
+def process(*arguments):
     return subprocess.run(
         [sys.executable, "-m", "cofinal_lib.cli", *map(str, arguments)],
         capture_output=True,
         text=True,
-        env=os.environ | environment,
         timeout=120,
     )
 
@@ -23,13 +20,19 @@ def cofinal(*arguments, **environment):
 def test_help_does_not_wait_for_torch():
     code = "import sys, cofinal_lib.cli; sys.exit('torch' in sys.modules or 'pandas' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code]).returncode == 0
-    assert "train" in cofinal("--help").stdout
+    assert "train" in process("--help").stdout
 
 
-def test_a_run_from_the_command_line(tmp_path):
+@pytest.fixture
+def one_job(monkeypatch):
+    """Starting processes would take longer than these trainings."""
+    monkeypatch.setenv("LOKY_MAX_CPU_COUNT", "1")
+
+
+def test_a_run_from_the_command_line(cofinal, one_job, tmp_path):
     arguments = ["train", "--dataset", "twin/ball", "--seeds", 1, "--epochs", 2, "--out", tmp_path]
     arguments += ["--twin", "feature_dim=16", "--twin", "n_train=40", "--option", "n_grades=5"]
-    first = cofinal(*arguments)
+    first = process(*arguments)
     assert first.returncode == 0, first.stderr
     (folder,) = tmp_path.iterdir()
     assert {p.name for p in folder.iterdir()} == {"record.json", "arrays.npz", "run.ipynb"}
@@ -37,7 +40,7 @@ def test_a_run_from_the_command_line(tmp_path):
     assert cofinal(*arguments).stdout == first.stdout
 
 
-def test_simulate_check_and_train_on_a_readers_folder(tmp_path):
+def test_simulate_check_and_train_on_a_readers_folder(cofinal, one_job, tmp_path):
     assert cofinal("data", "simulate", "rg", "--out", tmp_path / "rg", "--knob", "n_train=8").returncode == 0
     checked = cofinal("data", "check", "rg", "--folder", tmp_path / "rg")
     assert checked.stdout.count("OK") == 4 and "8 training and 50 test routines" in checked.stdout
@@ -69,30 +72,23 @@ FAULTS = {
 
 
 @pytest.mark.parametrize("fault", FAULTS)
-def test_what_a_reader_can_mend_is_one_line_and_exit_code_2(fault, tmp_path, monkeypatch, capfd):
+def test_what_a_reader_can_mend_is_one_line_and_exit_code_2(fault, cofinal, tmp_path, monkeypatch):
     arguments, words = FAULTS[fault]
     monkeypatch.setenv("COFINAL_MIRROR", str(tmp_path))
-    monkeypatch.setattr(sys, "argv", ["cofinal", *arguments])
-    with pytest.raises(SystemExit) as ended:  # in this process: a new one imports torch anew, seconds each
-        main()
-    line = capfd.readouterr().err.strip()
-    assert ended.value.code == 2 and words in line and "\n" not in line and "Traceback" not in line
+    result = cofinal(*arguments)
+    assert result.returncode == 2 and words in result.stderr and result.stderr.count("\n") == 1
 
 
 def test_a_process_of_its_own_ends_with_2_as_well(tmp_path):
-    result = cofinal("train", "--dataset", "rg/rope", "--out", tmp_path)
+    result = process("train", "--dataset", "rg/rope", "--out", tmp_path)
     assert result.returncode == 2 and result.stderr.count("\n") == 1 and "rg/rope" in result.stderr
 
 
-def test_no_network_is_one_line(tmp_path):
-    result = cofinal(
-        "data",
-        "fetch",
-        "rg",
-        COFINAL_MIRROR="",
-        COFINAL_CACHE=str(tmp_path),
-        HTTPS_PROXY="http://127.0.0.1:1",
-    )
+def test_no_network_is_one_line(cofinal, tmp_path, monkeypatch):
+    given = {"COFINAL_MIRROR": "", "COFINAL_CACHE": str(tmp_path), "HTTPS_PROXY": "http://127.0.0.1:1"}
+    for name, value in given.items():
+        monkeypatch.setenv(name, value)
+    result = cofinal("data", "fetch", "rg")
     last = result.stderr.strip().splitlines()[-1]
     assert result.returncode == 2 and last.startswith("cofinal: cannot download") and "Traceback" not in result.stderr
 
@@ -117,7 +113,7 @@ def test_an_interrupted_training_leaves_nothing(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_doctor_says_what_is_there():
+def test_doctor_says_what_is_there(cofinal):
     result = cofinal("doctor")
     assert result.returncode == 0, result.stdout + result.stderr
     for what in ("python", "torch", "device", "fisv", "disk"):

@@ -24,9 +24,8 @@ matplotlib.use("agg")
 
 @pytest.fixture(scope="module")
 def record(tmp_path_factory):
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(os, "cpu_count", lambda: 1)  # starting processes would take longer than these trainings
-        return run(SPEC, tmp_path_factory.mktemp("results"), command="a <command> & more")
+    # One job: starting processes would take longer than these trainings.
+    return run(SPEC, tmp_path_factory.mktemp("results"), command="a <command> & more", jobs=1)
 
 
 @pytest.fixture(autouse=True)

@@ -86,10 +86,11 @@ def test_killed_at_random_moments_and_resumed_the_tables_are_the_same(undisturbe
     assert before.items() <= finished(out).items()  # what was finished was not made again
 
 
-def test_a_dry_run_counts_what_is_missing_and_reckons_by_earlier_runs(undisturbed, tmp_path):
-    lines = start(undisturbed, *ARTEFACTS, "--dry-run").stdout.splitlines()
+def test_a_dry_run_counts_what_is_missing_and_reckons_by_earlier_runs(cofinal, undisturbed, tmp_path):
+    dry = ["reproduce", *ARTEFACTS, "--profile", "tiny", "--dry-run", "--out"]
+    lines = cofinal(*dry, undisturbed).stdout.splitlines()
     assert lines[-1].startswith(f"0 of {len(wanted())} runs to make")
-    lines = start(tmp_path / "new", *ARTEFACTS, "--dry-run").stdout.splitlines()
+    lines = cofinal(*dry, tmp_path / "new").stdout.splitlines()
     assert lines[-1].startswith(f"{len(wanted())} of {len(wanted())} runs to make") and not (tmp_path / "new").exists()
     shutil.copytree(next(undisturbed.glob("*-cofinal-[0-9a-f]*")), tmp_path / "old" / "run")
     record = json.loads((tmp_path / "old" / "run" / "record.json").read_text())
@@ -130,14 +131,14 @@ def test_an_artefact_without_a_run_is_one_line_and_draws_nothing(tmp_path):
     assert not list(tmp_path.iterdir())
 
 
-def test_a_corrupt_record_is_named_and_a_run_that_is_gone_made_again(undisturbed, tmp_path):
+def test_a_corrupt_record_is_named_and_a_run_that_is_gone_made_again(cofinal, undisturbed, tmp_path):
     out = tmp_path / "tiny"
     shutil.copytree(undisturbed, out)
     job = next((out / "jobs").glob("figure4a*.json"))
     run_id = next(iter(json.loads(job.read_text())["runs"].values()))
     for name in ("record.json", "arrays.npz"):
         (out / run_id / name).write_text('{"run_id": ')
-        refused = start(out, "figure4a")
+        refused = cofinal("reproduce", "figure4a", "--profile", "tiny", "--out", out)
         assert refused.returncode == 2 and re.search(f"{run_id}/{name} is .*corrupt", refused.stderr)
         assert len(refused.stderr.strip().splitlines()) == 1
         shutil.copy(undisturbed / run_id / name, out / run_id / name)
@@ -147,17 +148,14 @@ def test_a_corrupt_record_is_named_and_a_run_that_is_gone_made_again(undisturbed
     assert files(out, "figure4a") == files(undisturbed, "figure4a")
 
 
-def test_a_folder_in_use_is_refused(tmp_path):
+def test_a_folder_in_use_is_refused(cofinal, tmp_path):
     with reproduce._alone(tmp_path):
-        second = start(tmp_path, "figure4a")
+        second = cofinal("reproduce", "figure4a", "--profile", "tiny", "--out", tmp_path)
     assert second.returncode == 2 and "is in use by another reproduction" in second.stderr
     assert len(second.stderr.strip().splitlines()) == 1
 
 
-def test_unknown_names_are_one_line(tmp_path):
+def test_unknown_names_are_one_line(cofinal, tmp_path):
     for options, said in ((["table9"], "unknown table9"), (["--profile", "fast"], "unknown profile 'fast'")):
-        done = subprocess.run(
-            [sys.executable, "-m", "cofinal_lib.cli", "reproduce", *options, "--out", str(tmp_path)],
-            capture_output=True, text=True, cwd=ROOT,
-        )  # fmt: skip
+        done = cofinal("reproduce", *options, "--out", tmp_path)
         assert done.returncode == 2 and said in done.stderr and len(done.stderr.strip().splitlines()) == 1

@@ -39,22 +39,17 @@ def mirror(tmp_path_factory):
     return mirror
 
 
-def ask(mirror, *arguments):
-    return subprocess.run(
-        [sys.executable, *arguments], capture_output=True, text=True, env=os.environ | {"COFINAL_MIRROR": str(mirror)}
-    )
-
-
 def test_all_four_targets_load_within_two_gibibytes(mirror):
-    done = ask(mirror, "-c", LOAD)
+    env = os.environ | {"COFINAL_MIRROR": str(mirror)}
+    done = subprocess.run([sys.executable, "-c", LOAD], capture_output=True, text=True, env=env)
     assert done.returncode == 0, done.stderr
     assert int(done.stdout) < 2048
 
 
-def test_the_paper_profile_needs_nothing_else(mirror, tmp_path):
-    cofinal = ["-m", "cofinal_lib.cli"]
-    checked = ask(mirror, *cofinal, "data", "check", "rg")
+def test_the_paper_profile_needs_nothing_else(cofinal, mirror, tmp_path, monkeypatch):
+    monkeypatch.setenv("COFINAL_MIRROR", str(mirror))
+    checked = cofinal("data", "check", "rg")
     assert checked.returncode == 0 and checked.stdout.count("OK") == 4
-    plan = ask(mirror, *cofinal, "reproduce", "table3", "--profile", "paper", "--dry-run", "--out", str(tmp_path))
+    plan = cofinal("reproduce", "table3", "--profile", "paper", "--dry-run", "--out", tmp_path)
     assert plan.returncode == 0, plan.stderr
     assert all(f"table3-rg-{name.lower()}" in plan.stdout for name in APPARATUSES)
