@@ -62,6 +62,16 @@ def test_fresh_rows_take_the_place_of_their_own_kind_alone():
     assert len(results.merged(nothing, frames[1])) == 6
 
 
+def test_arms_and_settings_made_later_stand_where_the_paper_has_them():
+    columns = ["target", "method", "options", "without", "n_grades"]
+    kept = [("b", "cofinal", "", "", 4), ("b", "cofinal", "without=FGS", "FGS", 4), ("b", "ridge", "", "", np.nan)]
+    fresh = [("b", "cofinal", "n_grades=10", "", 10), ("b", "cofinal", "n_grades=3", "", 3)]
+    fresh += [("b", "cofinal", "without=TFM", "TFM", 4)]
+    found = results.merged(*(pd.DataFrame(rows, columns=columns) for rows in (kept, fresh)))
+    order = ["", "n_grades=3", "", "n_grades=10", "without=TFM", "without=FGS"]
+    assert found["method"].iloc[0] == "ridge" and found["options"].tolist() == order
+
+
 def test_a_partial_folder_updates_the_file(tmp_path, monkeypatch):
     reference = run_path(str(results.RESULTS.parent / "data_scripts" / "reference.py"))["main"]
     monkeypatch.setattr(results, "RESULTS", tmp_path)
