@@ -262,14 +262,14 @@ def merged(kept: pd.DataFrame, fresh: pd.DataFrame) -> pd.DataFrame:
     """An artefact's data with newer runs in it: kept rows of a fresh row's target, method and options give way.
 
     Frames without one of these columns are compared by the others (and by Figure 5's `kind`). Rows stand by target, in
-    the order in which targets first occur; by method and by arm, in that of `rivals.METHODS` and of
-    `cofinal.ABLATIONS`; and by the numbers of grades and sub-grades.
+    the order in which targets first occur; by method (or kind: the backbone, then methods) and by arm, in that of
+    `rivals.METHODS` and of `cofinal.ABLATIONS`; and by the numbers of grades and sub-grades.
     """
     keys = [key for key in ("target", "method", "options", "kind") if key in fresh]
     mark = [frame[keys].astype(object).fillna("").apply(tuple, axis=1) for frame in (kept, fresh)]
     frame = pd.concat([kept[~mark[0].isin(set(mark[1]))].astype(object), fresh.astype(object)], ignore_index=True)
-    place = {name: i for i, name in enumerate([*frame["target"].unique(), *METHODS, *ABLATIONS])}
-    by = [frame[key].fillna("").map(place) for key in ("target", "method", "without") if key in frame]
+    place = {name: i for i, name in enumerate([*frame["target"].unique(), "backbone", *METHODS, *ABLATIONS])}
+    by = [frame[key].fillna("").map(place) for key in ("target", "method", "kind", "without") if key in frame]
     by += [frame[key].astype(float) for key in ("n_grades", "n_subgrades") if key in frame]
     return frame.iloc[np.lexsort(by[::-1])].reset_index(drop=True).infer_objects()
 
