@@ -268,7 +268,8 @@ def merged(kept: pd.DataFrame, fresh: pd.DataFrame) -> pd.DataFrame:
     keys = [key for key in ("target", "method", "options", "kind") if key in fresh]
     mark = [frame[keys].astype(object).fillna("").apply(tuple, axis=1) for frame in (kept, fresh)]
     frame = pd.concat([kept[~mark[0].isin(set(mark[1]))].astype(object), fresh.astype(object)], ignore_index=True)
-    place = {name: i for i, name in enumerate([*frame["target"].unique(), "backbone", *METHODS, *ABLATIONS])}
+    targets = dict.fromkeys([*kept["target"], *fresh["target"]])
+    place = {name: i for i, name in enumerate([*targets, "backbone", *METHODS, *ABLATIONS])}
     by = [frame[key].fillna("").map(place) for key in ("target", "method", "kind", "without") if key in frame]
     by += [frame[key].astype(float) for key in ("n_grades", "n_subgrades") if key in frame]
     return frame.iloc[np.lexsort(by[::-1])].reset_index(drop=True).infer_objects()

@@ -58,6 +58,8 @@ def test_fresh_rows_take_the_place_of_their_own_kind_alone():
     frames = [pd.DataFrame(rows, columns=["target", "method", "options", "srcc"]) for rows in (kept, fresh)]
     found = results.merged(*frames)
     assert found["srcc"].tolist() == [6, 2, 1, 4, 5, 7], "by target, then by method; what was not run again stays"
+    again = results.merged(frames[0], frames[0][:2])
+    assert again["target"].tolist() == ["b", "b", "a", "a"], "a target all of whose rows are new keeps its place"
     nothing = frames[0].replace({"options": {"": np.nan}})  # as an empty text comes back from a file
     assert len(results.merged(nothing, frames[1])) == 6
 
