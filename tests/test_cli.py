@@ -77,6 +77,7 @@ def test_what_a_reader_can_mend_is_one_line_and_exit_code_2(fault, cofinal, tmp_
     monkeypatch.setenv("COFINAL_MIRROR", str(tmp_path))
     result = cofinal(*arguments)
     assert result.returncode == 2 and words in result.stderr and result.stderr.count("\n") == 1
+    assert "Traceback" not in result.stderr
 
 
 def test_a_process_of_its_own_ends_with_2_as_well(tmp_path):
