@@ -85,3 +85,7 @@ def test_the_command_writes_every_prediction(cofinal, tmp_path):
     assert result.returncode == 0 and "twin/ball, 50 test routines: SRCC" in result.stdout
     frame = pd.read_csv(tmp_path / "p.csv")
     assert len(frame) == 250 and frame["predicted"].between(-25, 50).all()
+    (tmp_path / "a folder").mkdir()
+    refused = cofinal("score", *arguments[:-1], tmp_path / "a folder")
+    assert refused.returncode == 2 and "cannot write" in refused.stderr
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["Ball_best.pkl", "a folder", "p.csv"]  # nothing half done

@@ -85,7 +85,7 @@ def noise_table(scores: np.ndarray, points: tuple[float, ...], cap: float, draws
             "as it is": f"{found['honest'].mean():.3f}",
             "as logged": f"{found['logged'].mean():.3f}",
             "deviation\nbetween epochs": f"{found['logged'].std():.3f}",
-            "middle 90 %\nof epochs": f"{low:.3f} to {high:.3f}",
+            "middle 90 %\nof epochs": tables.span(low, high),
         }
     return tables.styled(pd.DataFrame(rows).T, "noise")
 
@@ -169,7 +169,7 @@ def inversion_table(found: pd.DataFrame) -> Styler:
     rows = {
         f"predictions × {r.shrink:g}": {
             "training SRCC, as it is": f"{r.honest:.3f}",
-            "95 %": f"{r.low:.3f} to {r.high:.3f}",
+            "95 %": tables.span(r.low, r.high),
             "deviation between\nepochs, simulated": f"{r.spread:.3f}",
             "within the log's": "yes" if r.fits else "no",
         }

@@ -118,7 +118,7 @@ def pairs_table(found: pd.DataFrame) -> Styler:
         f"{r.first} – {r.second}": {
             "predictions\nalike": f"{r.between:.2f}",
             "difference": f"{r.difference:+.3f}",
-            "95 %, bootstrap": f"{r.low:+.3f} to {r.high:+.3f}",
+            "95 %, bootstrap": tables.span(r.low, r.high, "+"),
             "p, permutation": _p(r.p),
             "p, Holm": _p(r.holm),
         }

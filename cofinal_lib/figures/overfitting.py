@@ -217,7 +217,7 @@ def overfit_in_words(found: pd.DataFrame, method: str = "cofinal") -> Markdown:
     said = []
     for r in found[found["method"] == method].itertuples():
         seeds = "one seed" if r.seeds == 1 else f"{r.seeds} seeds"
-        over = "" if np.isnan(r.gap_low) else f", {r.gap_low:+.3f} to {r.gap_high:+.3f} over seeds"
+        over = "" if np.isnan(r.gap_low) else f", {tables.span(r.gap_low, r.gap_high, '+')} over seeds"
         clear = "possibly explained" if r.gap_from <= 0 <= r.gap_to else "not explained"
         said.append(
             f"- {METHOD_NAMES[method]} on {r.target} ({r.source}), {seeds}: {r.train:.3f} on training and {r.test:.3f} "
@@ -237,7 +237,7 @@ def stopping_in_words(results: pd.DataFrame, methods=("gdlt", "cofinal-released"
     leads = main_results.selection_leads(chosen.drop_duplicates(["target", "method", "split", "selection", "decoding"]))
     said = []
     for r in leads[(leads["selection"] == "validation") & leads["method"].isin(methods)].itertuples():
-        span = "a single training" if np.isnan(r.low) else f"{r.low:+.3f} to {r.high:+.3f} over {r.pairs} trainings"
+        span = "a single training" if np.isnan(r.low) else f"{tables.span(r.low, r.high, '+')} over {r.pairs} trainings"
         said.append(f"- {METHOD_NAMES[r.method]}, {r.data} ({r.source}): {r.lead:+.3f} ({span}).")
     return Markdown("\n".join(said) or "Nothing has been run there yet.")
 
