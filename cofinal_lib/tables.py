@@ -5,7 +5,7 @@ import pandas as pd
 from pandas.io.formats.style import Styler
 
 from cofinal_lib.figures.rivals import METHOD_NAMES
-from cofinal_lib.metrics import difference_interval, mean_interval, spearman_rows
+from cofinal_lib.metrics import difference_interval, mean_interval
 from cofinal_lib.paper import printed
 
 # Table 1's row of each of ours: the paper has one CoFInAl, and marks its own version of HGCN by a star.
@@ -132,7 +132,7 @@ def losses_of_arms(results: pd.DataFrame) -> pd.DataFrame:
     """What leaving a part out costs: test SRCC of the whole method less the arm's, paired by seed.
 
     Columns: target, source, without, loss, low, high (Student's 95 % over seeds), seeds that both have; routines_low,
-    routines_high, between, of `same_routines`; NaN and 0 where the whole method has not run.
+    routines_high, of `same_routines`; NaN and 0 where the whole method has not run.
     """
     rows = []
     chosen = last_epoch(results).assign(without=lambda f: f["without"].fillna(""))
@@ -144,7 +144,7 @@ def losses_of_arms(results: pd.DataFrame) -> pd.DataFrame:
             loss = mean_interval(both[0][:n] - both[1][:n]) if n else (np.nan,) * 3
             rows.append((target, r["source"], r["without"], *loss, n, *same_routines(whole, r)))
     columns = ["target", "source", "without", "loss", "low", "high", "seeds"]
-    return pd.DataFrame(rows, columns=[*columns, "routines_low", "routines_high", "between"])
+    return pd.DataFrame(rows, columns=[*columns, "routines_low", "routines_high"])
 
 
 def ranks(row: dict | pd.Series) -> np.ndarray | None:
@@ -153,18 +153,16 @@ def ranks(row: dict | pd.Series) -> np.ndarray | None:
     return np.array([part.split() for part in text.split("|")], int) if isinstance(text, str) and text else None
 
 
-def same_routines(first: dict | pd.Series, second: dict | pd.Series) -> tuple[float, float, float]:
-    """One run's test SRCC less another's, rows of `results.tidy`, over the same resampled routines: low, high, between.
+def same_routines(first: dict | pd.Series, second: dict | pd.Series) -> tuple[float, float]:
+    """One run's test SRCC less another's, rows of `results.tidy`, over the same resampled routines: low, high.
 
-    between is the rank correlation of their predictions, a mean over seeds. The seeds are those that both have. All
-    three are NaN where ranks are not kept, or are not of the same routines.
+    The seeds are those that both have. Both are NaN where ranks are not kept, or are not of the same routines.
     """
     one, other = ranks(first), ranks(second)
     if one is None or other is None or not np.array_equal(one[0], other[0]):
-        return (np.nan,) * 3
+        return np.nan, np.nan
     n = min(len(one), len(other))
-    a, b = one[1:n], other[1:n]
-    return *difference_interval(a, b, one[0]), float(spearman_rows(a, b).mean())
+    return difference_interval(one[1:n], other[1:n], one[0])
 
 
 def per_seed(text: str | float) -> np.ndarray:

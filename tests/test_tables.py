@@ -289,7 +289,6 @@ def test_whole_and_arm_are_compared_on_the_same_resampled_routines():
     srcc = [[np.mean([spearman_rows(p[d], score[d]) for p in two]) for d in draws] for two in (one, other)]
     found = np.subtract(*srcc)
     assert (loss["routines_low"], loss["routines_high"]) == pytest.approx(np.quantile(found, [0.025, 0.975]))
-    assert loss["between"] == pytest.approx(np.mean([spearman(*pair) for pair in zip(one, other, strict=True)]))
     table = tables.results_table(pd.concat([whole, arm]))
     said = f"{loss['routines_low']:+.3f} to {loss['routines_high']:+.3f}"
     assert table.loc[("twin/ball (twin)", "w/o TFM"), "this, over routines"] == said
@@ -301,7 +300,7 @@ def test_what_cannot_be_paired_is_not():
     arm = runs(["twin/ball"], ["cofinal"], last=(0.7,), without="TFM", options="without=TFM")
     for other in (arm, with_ranks(arm, score[::-1], score), arm.assign(ranks=np.nan)):  # no ranks, other routines
         loss = tables.losses_of_arms(pd.concat([whole, other])).iloc[0]
-        assert loss[["routines_low", "routines_high", "between"]].isna().all() and loss["seeds"] == 1
+        assert loss[["routines_low", "routines_high"]].isna().all() and loss["seeds"] == 1
         assert tables.results_table(pd.concat([whole, other])).iloc[1]["this, over routines"] == "–"
 
 

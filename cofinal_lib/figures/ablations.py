@@ -10,7 +10,7 @@ from matplotlib.patches import Rectangle
 from pandas.io.formats.style import Styler
 from scipy import stats
 
-from cofinal_lib import main_results, tables
+from cofinal_lib import tables
 from cofinal_lib.cofinal import CoFInAl, CoFInAlConfig
 from cofinal_lib.figures import BLUE, COLOURS, ORANGE, nothing, signed
 from cofinal_lib.figures.grades import panels
@@ -21,23 +21,18 @@ from cofinal_lib.paper import printed
 def arms(results: pd.DataFrame, line: str) -> Figure:
     """Draw Table 3: what each part is worth, the whole method's test SRCC less the arm's, paired by seed.
 
-    Thick: 95 % intervals over seeds; thin: of the difference over the same resampled test routines, where both runs'
-    ranks are kept. Where they are not, the band is the whole method's interval over routines, turned around: an arm
-    inside it has an SRCC inside that interval.
+    Thick: 95 % intervals over seeds; thin: of the difference over the same resampled test routines.
     """
     results = _with_whole(results)
     losses = tables.losses_of_arms(results)
     targets = list(losses["target"].unique())
     if not targets:
         return nothing(line)
-    whole = tables.last_epoch(results).query("without == ''").set_index("target")
     fig, axes = panels(len(targets), 2.6, sharex=True)
     shown = [arm for arm in reversed(tables.ARM_NAMES) if arm in set(losses["without"])]  # a row each, in every panel
     for ax, target in zip(axes.flat, targets, strict=False):
-        part, w = losses[losses["target"] == target], whole.loc[target]
+        part = losses[losses["target"] == target]
         y = part["without"].map(shown.index)
-        if np.isfinite(w["routines_low"]) and part["between"].isna().any():
-            ax.axvspan(w["srcc"] - w["routines_high"], w["srcc"] - w["routines_low"], color="0.9", zorder=0)
         ax.axvline(0, color="0.5", lw=0.8)
         ax.hlines(y, part["low"], part["high"], color=BLUE, lw=3)
         ax.hlines(y - 0.16, part["routines_low"], part["routines_high"], color="0.35", lw=1)
@@ -139,8 +134,7 @@ def arms_table(results: pd.DataFrame) -> Styler:
         if (r.target, r.without) in losses.index:
             loss = losses.loc[(r.target, r.without)]
             row["whole less arm"] = tables.two_lines(loss["loss"], loss["low"], loss["high"], "+")
-            paired = np.isfinite(loss["between"])
-            told = tables.span(loss["routines_low"], loss["routines_high"], "+") if paired else "not paired"
+            told = tables.span(loss["routines_low"], loss["routines_high"], "+")
             row["whole less arm,\nover routines"] = told.replace(" to ", "\nto ")  # the table is as wide as the page
         if (last["source"] == "official").any():
             official = r.source == "official"
@@ -161,9 +155,8 @@ def judged_arms(results: pd.DataFrame, wanted: float = 0.02) -> pd.DataFrame:
     Columns: those of `tables.losses_of_arms`; whole and srcc, the two test SRCC; sd, the standard deviation of the
     difference over seeds; needed, how many seeds would know it to `wanted` either way (95 %); beyond_seeds, whether the
     interval leaves out zero; distance, how far apart luck over test routines puts the two if they are equally good:
-    half the interval of their difference over the same resampled routines or, where no ranks are kept and the two
-    cannot be paired, what methods with errors of their own need (`main_results.luck`); beyond_routines, whether the
-    loss is further from zero than that.
+    half the interval of their difference over the same resampled routines; beyond_routines, whether that interval
+    leaves out zero.
     """
     results = _with_whole(results)
     found = tables.losses_of_arms(results)
@@ -174,15 +167,8 @@ def judged_arms(results: pd.DataFrame, wanted: float = 0.02) -> pd.DataFrame:
     found["sd"] = half * np.sqrt(found["seeds"]) / stats.t.ppf(0.975, (found["seeds"] - 1).clip(lower=1))
     found["needed"] = [_seeds_needed(sd, wanted) for sd in found["sd"]]
     found["beyond_seeds"] = found["loss"].abs() > half
-    far = {
-        t: main_results.luck(float(np.clip(srcc[t, ""], 0, 0.95)), tables.N_TEST[tables.group_of(t)])
-        for t in found.loc[found["between"].isna(), "target"].unique()
-        if np.isfinite(srcc[t, ""])
-    }
-    unpaired = found["target"].map(far).astype(float)
-    found["distance"] = ((found["routines_high"] - found["routines_low"]) / 2).fillna(unpaired)
-    paired = (found["routines_low"] > 0) | (found["routines_high"] < 0)
-    found["beyond_routines"] = paired.where(found["between"].notna(), found["loss"].abs() > unpaired)
+    found["distance"] = (found["routines_high"] - found["routines_low"]) / 2
+    found["beyond_routines"] = (found["routines_low"] > 0) | (found["routines_high"] < 0)
     return found
 
 
@@ -202,8 +188,7 @@ def noise_of_arms(judged: pd.DataFrame, wanted: float = 0.02) -> Styler:
             if judged["seeds"].nunique() == 1
             else "±, from\nour seeds": tables.number((r.high - r.low) / 2),
             f"seeds needed\nfor ± {wanted:g}": tables.NOTHING if np.isnan(r.needed) else f"{r.needed:.0f}",
-            "distance needed\nover routines": tables.number(r.distance)
-            + ("" if np.isfinite(r.between) else "\nnot paired"),
+            "distance needed\nover routines": tables.number(r.distance),
         }
         for r in judged.itertuples()
     }

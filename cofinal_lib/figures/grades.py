@@ -81,9 +81,8 @@ def judged_sweep(results: pd.DataFrame, option: str) -> pd.DataFrame:
     the standard deviation of one training's SRCC (see `setting_noise`); bar, the lead that the best of equally good
     settings passes once in twenty times (`luck_of_the_best`); beyond, whether this lead does; routines_bar, the same
     of luck over test routines (`luck_of_leads`; NaN where ranks are not kept), and beyond_routines; inside, how
-    many of the other settings these routines alone cannot tell from the default: those whose difference from it may
-    be zero over the same resampled routines or, of settings that cannot be paired, those inside the default's own
-    interval; paired, how many could. With one seed sd, bar are NaN.
+    many of the other settings these routines alone cannot tell from the default: their difference from it may be zero
+    over the same resampled routines. With one seed sd, bar are NaN.
     """
     rows = []
     for target, part in tables.last_epoch(results).groupby("target", sort=False):
@@ -95,12 +94,8 @@ def judged_sweep(results: pd.DataFrame, option: str) -> pd.DataFrame:
         trainings = _by_seed(part["per_seed"])
         sd = float(setting_noise(trainings))
         bar = sd * luck_of_the_best(len(part), trainings.shape[1])["bar"]
-        others = part.drop(default.name)
-        leads = leads_over_routines(default, others.to_dict("records"))
-        paired = ~np.isnan(leads).all(1)
-        own = others["srcc"].between(default["routines_low"], default["routines_high"])
-        low, high = np.nanquantile(np.where(paired[:, None], leads, 0), [0.025, 0.975], axis=1)
-        inside = np.where(paired, (low <= 0) & (high >= 0), own)
+        leads = leads_over_routines(default, part.drop(default.name).to_dict("records"))
+        low, high = np.quantile(leads, [0.025, 0.975], axis=1)
         over = luck_of_leads(leads)
         lead = best["srcc"] - default["srcc"]
         rows.append(
@@ -120,12 +115,11 @@ def judged_sweep(results: pd.DataFrame, option: str) -> pd.DataFrame:
                 "beyond": bool(lead > bar),
                 "routines_bar": over,
                 "beyond_routines": bool(lead > over),
-                "inside": int(inside.sum()),
-                "paired": int(paired.sum()),
+                "inside": int((~((low > 0) | (high < 0))).sum()),
             }
         )
     columns = "target source option settings seeds default default_srcc best best_srcc lead sd bar beyond"
-    return pd.DataFrame(rows, columns=[*columns.split(), "routines_bar", "beyond_routines", "inside", "paired"])
+    return pd.DataFrame(rows, columns=[*columns.split(), "routines_bar", "beyond_routines", "inside"])
 
 
 def leads_over_routines(default: pd.Series, others: list[dict], draws: int = 1000) -> np.ndarray:
@@ -270,7 +264,7 @@ def judged_table(judged: pd.DataFrame) -> Styler:
             "lead": f"{r.lead:.3f}",
             "luck of\nseeds": tables.number(r.bar),
             "beyond\nluck": tables.NOTHING if np.isnan(r.bar) else ("yes" if r.beyond else "no"),
-            "luck of\nroutines": tables.number(r.routines_bar) if r.paired else "not paired",
+            "luck of\nroutines": tables.number(r.routines_bar),
             "others like\ndefault": f"{r.inside} of {r.settings - 1}",
         }
         for r in judged.itertuples()
