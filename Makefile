@@ -3,7 +3,7 @@
 # make reproduce   every table and figure of the paper, in results/$(PROFILE)/
 # make assignments   the students' versions, in book/assignments/release/
 # make grade   what lies in book/assignments/downloaded/ or submitted/: scores in grades.csv, pages in feedback/
-# All need Python 3.11 to 3.13 with venv, nothing else; the second time they do only what changed.
+# All need Python 3.11 to 3.13 with venv, nothing else; the second time they do only what changed (test and grade: all).
 
 SHELL := /bin/bash -o pipefail
 PROFILE ?= quick
