@@ -5,7 +5,7 @@ import pandas as pd
 from pandas.io.formats.style import Styler
 from scipy import stats
 
-from cofinal_lib.metrics import difference_interval, fisher_mean, mean_interval, spearman_interval, spearman_rows
+from cofinal_lib.metrics import fisher_mean, mean_interval, spearman_interval, spearman_rows
 from cofinal_lib.paper import printed
 from cofinal_lib.rivals import SOLVED
 from cofinal_lib.tables import (
@@ -20,6 +20,7 @@ from cofinal_lib.tables import (
     per_seed,
     printed_cell,
     ranks,
+    same_routines,
     signed_cell,
     styled,
 )
@@ -228,42 +229,22 @@ def leads_table(leads: pd.DataFrame) -> Styler:
 # --------------------------------------------------------------------------------------- what our runs say
 
 
-def against_ridge(results: pd.DataFrame, points: pd.DataFrame) -> pd.DataFrame:
-    """Each network against ridge regression on the same test routines, resampled together.
+def against_ridge(results: pd.DataFrame) -> pd.DataFrame:
+    """Each network of Table 1 against ridge regression on the same test routines, resampled together.
 
-    Args:
-        results: Table 1's, whose ranks are compared (`ranks`).
-        points: of `results.what_features_know`, for networks whose ranks are not kept: one target, kinds "backbone"
-            (ridge) and methods, their seeds.
-
-    Returns:
-        columns target, source, method, seeds; srcc, ridge (means over seeds); difference, low, high (95 %, over
-        routines); between, the rank correlation of the method's predictions with ridge's, a mean over seeds.
+    Columns: target, source, method, seeds; srcc, ridge (means over seeds); difference, low, high (95 %, over routines);
+    between, the rank correlation of the method's predictions with ridge's, a mean over seeds.
     """
     rows = []
-
-    def add(target, source, method, own, ridge, scores):
-        """One row; own, ridge: (S, N), (1, N), scores (N,), or their ranks."""
-        srcc, base = (float(spearman_rows(p, scores).mean()) for p in (own, ridge))
-        ends = difference_interval(own, ridge, scores)
-        between = spearman_rows(own, ridge).mean()
-        rows.append((target, source, method, len(own), srcc, base, srcc - base, *ends, between))
-
     for target, part in last_epoch(results).groupby("target", sort=False):
-        kept = {r["method"]: (r["source"], ranks(r)) for r in part.to_dict("records")}
-        _, ridge = kept.get("ridge", (None, None))
-        for method, (source, own) in kept.items():
-            if method not in SOLVED and own is not None and ridge is not None and np.array_equal(own[0], ridge[0]):
-                add(target, source, method, own[1:], ridge[1:], own[0])
-    if "backbone" in points["kind"].to_numpy():
-        predicted = {
-            k: part.pivot(index="seed", columns="id", values="predicted") for k, part in points.groupby("kind")
-        }
-        scores = points.drop_duplicates("id").set_index("id")["score"]
-        ridge = predicted.pop("backbone")[scores.index].to_numpy()[:1]  # the same for every seed
-        target, source = points[["target", "source"]].iloc[0]
-        for method in (m for m in METHOD_NAMES if m in predicted and (target, m) not in {(r[0], r[2]) for r in rows}):
-            add(target, source, method, predicted[method][scores.index].to_numpy(), ridge, scores.to_numpy())
+        kept = {r["method"]: r for r in part.to_dict("records")}
+        for method in (m for m in kept if m not in SOLVED and "ridge" in kept):
+            own, ridge = kept[method], kept["ridge"]
+            low, high = same_routines(own, ridge)
+            if np.isfinite(low):
+                between = spearman_rows(ranks(own)[1:], ranks(ridge)[1:]).mean()
+                pair = own["srcc"], ridge["srcc"], own["srcc"] - ridge["srcc"]
+                rows.append((target, own["source"], method, own["seeds"], *pair, low, high, between))
     names = ["target", "source", "method", "seeds", "srcc", "ridge", "difference", "low", "high", "between"]
     return pd.DataFrame(rows, columns=names)
 

@@ -142,7 +142,7 @@ def losses_of_arms(results: pd.DataFrame) -> pd.DataFrame:
             both = [per_seed(row["per_seed"]) for row in (whole, r)]
             n = min(map(len, both))
             loss = mean_interval(both[0][:n] - both[1][:n]) if n else (np.nan,) * 3
-            rows.append((target, r["source"], r["without"], *loss, n, *same_routines(whole, r)))
+            rows.append((target, r["source"], r["without"], *loss, n, *same_routines(whole, r, n)))
     columns = ["target", "source", "without", "loss", "low", "high", "seeds"]
     return pd.DataFrame(rows, columns=[*columns, "routines_low", "routines_high"])
 
@@ -153,16 +153,18 @@ def ranks(row: dict | pd.Series) -> np.ndarray | None:
     return np.array([part.split() for part in text.split("|")], int) if isinstance(text, str) and text else None
 
 
-def same_routines(first: dict | pd.Series, second: dict | pd.Series) -> tuple[float, float]:
+def same_routines(first: dict | pd.Series, second: dict | pd.Series, seeds: int | None = None) -> tuple[float, float]:
     """One run's test SRCC less another's, rows of `results.tidy`, over the same resampled routines: low, high.
 
-    The seeds are those that both have. Both are NaN where ranks are not kept, or are not of the same routines.
+    Args:
+        seeds: of how many of either run's seeds the mean is taken; by default of all.
+
+    NaN where ranks are not kept, or are not of the same routines.
     """
     one, other = ranks(first), ranks(second)
     if one is None or other is None or not np.array_equal(one[0], other[0]):
         return np.nan, np.nan
-    n = min(len(one), len(other))
-    return difference_interval(one[1:n], other[1:n], one[0])
+    return difference_interval(one[1:][:seeds], other[1:][:seeds], one[0])
 
 
 def per_seed(text: str | float) -> np.ndarray:

@@ -24,7 +24,7 @@ from cofinal_lib.claims import printed as on_print
 from cofinal_lib.claims.verdicts import CONTRADICTED, DIFFERS, HOLDS, NOISE, UNKNOWN, VERDICTS
 from cofinal_lib.errors import CofinalError
 from cofinal_lib.figures import ledger as draw
-from cofinal_lib.metrics import bootstrap_interval
+from cofinal_lib.metrics import bootstrap_interval, difference_interval
 from cofinal_lib.paper import printed, released
 from cofinal_lib.records import REFERENCE
 
@@ -293,11 +293,11 @@ def test_without_files_and_runs_rows_say_what_is_missing(tmp_path, monkeypatch):
         assert found.verdict == UNKNOWN and found.missing and found.why, row["id"]
 
 
-def _kept_runs(root, target, method, srcc, low, high, selection="last"):
+def _kept_runs(root, target, method, srcc, low, high, selection="last", ranks=""):
     row = {"target": target, "source": "official", "method": method, "options": "", "without": "", "seeds": 3}
     row |= {"epochs": 200, "split": "test", "selection": selection, "decoding": "soft", "srcc": srcc, "ridge": 0.6}
     row |= {"srcc_low": low, "srcc_high": high, "routines_low": low, "routines_high": high, "per_seed": f"{srcc}"}
-    row |= {"device": "x", "torch": "2", "commit": "a" * 40, "run_id": f"{target}-{method}"}
+    row |= {"device": "x", "torch": "2", "commit": "a" * 40, "run_id": f"{target}-{method}", "ranks": ranks}
     path = root / "paper" / "table1.csv"
     path.parent.mkdir(exist_ok=True)
     pd.DataFrame([row]).to_csv(path, mode="a", header=not path.exists(), index=False)
@@ -314,6 +314,18 @@ def test_cells_follow_a_readers_own_runs(tmp_path, monkeypatch):
     assert runs.beats("", "rg/clubs").verdict == UNKNOWN
     _kept_runs(tmp_path, "rg/clubs", "gdlt", 0.81, 0.72, 0.9)
     assert runs.beats("", "rg/clubs").verdict == DIFFERS
+
+
+def test_two_methods_are_compared_on_the_same_routines_whatever_their_seeds(tmp_path, monkeypatch):
+    monkeypatch.setattr(runs, "ROOT", tmp_path)
+    order = np.arange(40)
+    near, far = order.reshape(-1, 2)[:, ::-1].ravel(), np.random.default_rng(0).permutation(40)
+    said = ["|".join(" ".join(map(str, row)) for row in rows) for rows in ((order, near), (order, far, far))]
+    _kept_runs(tmp_path, "fisv/pcs", "cofinal", 0.9, 0.8, 0.95, ranks=said[0])
+    _kept_runs(tmp_path, "fisv/pcs", "gdlt", 0.1, 0.0, 0.2, ranks=said[1])
+    found = runs.beats("", "fisv/pcs")
+    low, high = difference_interval(near[None], np.stack([far, far]), order)
+    assert (found.verdict, found.low, found.high) == (HOLDS, low, high) and found.ours == pytest.approx(0.8)
 
 
 def test_a_trained_mask_that_stays_even_does_not_select(tmp_path, monkeypatch):

@@ -197,18 +197,6 @@ def test_selection_leads_are_paired_by_seed_and_pool_twins():
     assert list(main_results.selection_leads(undefined)["pairs"]) == [1, 1], "a seed without a ranking is left out"
 
 
-def test_paired_differences_resample_both_together():
-    scores = np.random.default_rng(0).standard_normal(40)
-    noisy = scores + np.random.default_rng(1).standard_normal(40)
-    kinds = {"backbone": noisy, "gdlt": noisy, "cofinal": scores}
-    head = {"target": "fisv/pcs", "source": "official", "score": scores, "id": np.arange(40)}
-    points = [pd.DataFrame(head | {"kind": k, "seed": s, "predicted": v}) for k, v in kinds.items() for s in (0, 1)]
-    same, better = main_results.against_ridge(NOTHING, pd.concat(points)).to_dict("records")
-    assert (same["method"], same["low"], same["high"], same["between"]) == ("gdlt", 0, 0, 1)
-    assert better["srcc"] == 1 and better["difference"] == pytest.approx(1 - better["ridge"]) and better["low"] > 0
-    assert len(main_results.paired_table(main_results.against_ridge(NOTHING, pd.concat(points))).data) == 2
-
-
 # --------------------------------------------------------------------------------------- beside the paper
 
 
@@ -337,8 +325,7 @@ def test_nothing_at_all_is_said_and_drawn():
     assert main_results.noise_over_seeds(NOTHING).empty and main_results.selection_leads(NOTHING).empty
     assert "no runs" in tables.styled(tables.results_table(NOTHING), "x").to_html()
     assert tables.signature(NOTHING, "c") == "no runs here · c"
-    points = pd.DataFrame(columns=["kind", "seed", "id", "score", "predicted", "target", "source"])
-    assert "no predictions" in main_results.paired_table(main_results.against_ridge(NOTHING, points)).to_html()
+    assert "no predictions" in main_results.paired_table(main_results.against_ridge(NOTHING)).to_html()
     for figure in (
         draw.grid_figure(main_results.compare(tables.last_epoch(NOTHING)), ("official",), "line"),
         draw.selection_figure(main_results.selection_leads(NOTHING), "line"),
@@ -414,16 +401,18 @@ def test_a_readers_i3d_stands_beside_the_cells_printed_for_i3d():
     assert list(main_results.line_to_pass(frame)["target"]) == OFFICIAL
 
 
-def test_networks_and_ridge_are_compared_by_table_1s_ranks_where_it_has_them():
+def test_networks_and_ridge_are_compared_on_the_same_resampled_routines():
     score, draw = np.arange(50), np.random.default_rng(1)
     noisy = np.argsort(np.argsort(score + draw.normal(0, 20, 50)))
     frame = pd.concat([
-        with_ranks(runs(["fisv/pcs"], ["ridge"], last=(0.5,)), score, noisy),
-        with_ranks(runs(["fisv/pcs"], ["gdlt"]), score, score, score, score),
+        with_ranks(runs(["fisv/pcs"], ["ridge"], last=(spearman(noisy, score),)), score, noisy),
+        with_ranks(runs(["fisv/pcs"], ["gdlt"], last=(1.0, 1.0, 1.0)), score, score, score, score),
+        with_ranks(runs(["fisv/pcs"], ["cofinal"], last=(spearman(noisy, score),)), score, noisy),
         with_ranks(runs(["fisv/pcs"], ["kernel-ridge"], last=(0.5,)), score, score),  # no network
         runs(["fisv/pcs", "fisv/tes"], ["hgcn"]),  # no ranks
     ])  # fmt: skip
-    points = pd.DataFrame(columns=["kind", "seed", "id", "score", "predicted", "target", "source"])
-    (pair,) = main_results.against_ridge(frame, points).to_dict("records")
-    assert (pair["target"], pair["method"], pair["seeds"], pair["srcc"]) == ("fisv/pcs", "gdlt", 3, 1)
-    assert pair["difference"] == pytest.approx(1 - spearman(noisy, score)) and pair["low"] > 0
+    better, same = main_results.against_ridge(frame).to_dict("records")
+    assert (better["target"], better["method"], better["seeds"], better["srcc"]) == ("fisv/pcs", "gdlt", 3, 1)
+    assert better["difference"] == pytest.approx(1 - spearman(noisy, score)) and better["low"] > 0
+    assert (same["method"], same["difference"], same["low"], same["high"], same["between"]) == ("cofinal", 0, 0, 0, 1)
+    assert len(main_results.paired_table(main_results.against_ridge(frame)).data) == 2

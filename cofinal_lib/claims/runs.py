@@ -101,7 +101,7 @@ def reached(printed: float) -> Finding:
 
 
 def beats(printed: str, target: str, rival: str = "gdlt") -> Finding:
-    """Whether CoFInAl ranks better than a rival in our runs on the same routines; the best of OURS counts."""
+    """Whether CoFInAl ranks better than a rival on the same test routines, resampled; the best of OURS counts."""
     rows = _cells("table1", target)
     own = rows[rows["method"].isin(OURS)]
     other = rows[rows["method"] == rival]
@@ -109,18 +109,11 @@ def beats(printed: str, target: str, rival: str = "gdlt") -> Finding:
         lacking = METHOD_NAMES[rival] if len(own) else "CoFInAl"
         return cannot(f"a run of {lacking} on {target}", f"No run of {lacking} on {target} is kept yet.")
     r, o = own.loc[own["srcc"].idxmax()], other.iloc[0]
-    d = r["srcc"] - o["srcc"]
-    down, up = (np.hypot(a, b) for a, b in (
-        (r["srcc"] - r["routines_low"], o["routines_high"] - o["srcc"]),
-        (r["routines_high"] - r["srcc"], o["srcc"] - o["routines_low"]),
-    ))  # fmt: skip
+    d, (low, high) = r["srcc"] - o["srcc"], tables.same_routines(r, o)
     told = ", ".join(f"{METHOD_NAMES[m.method]} {m.srcc:.3f} ({m.seeds})" for m in own.itertuples())
-    why = (
-        f"Last epoch (seeds): {told}; {METHOD_NAMES[rival]} {o['srcc']:.3f} ({o['seeds']}). The best counts; the "
-        "interval takes the two as independent, which is too wide for the same routines."
-    )
+    why = f"Last epoch (seeds): {told}; {METHOD_NAMES[rival]} {o['srcc']:.3f} ({o['seeds']}). The best counts."
     source = _source(rows[rows["method"].isin([r["method"], rival])])
-    return Finding(lead(d, down, DIFFERS), why, d, d - down, d + up, source)
+    return Finding(lead(d, d - low, DIFFERS), why, d, low, high, source)
 
 
 def unavailable(printed: str, missing: str, targets: list[str], why: str) -> Finding:
