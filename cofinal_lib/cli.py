@@ -95,13 +95,14 @@ def score(
     from cofinal_lib.checkpoint import released_model, score
     from cofinal_lib.data import load
     from cofinal_lib.metrics import bootstrap_interval, spearman
-    from cofinal_lib.results import whole
     from cofinal_lib.runs import RunSpec
 
     spec = RunSpec(dataset, method=method, options=assignments(option))
     options = {"score_cap": spec.score_cap} | spec.authors_options | spec.options
     frame = score(released_model(method, checkpoint, **options), load(dataset, folder=folder))
     if out is not None:
+        from cofinal_lib.results import whole
+
         whole(out, lambda aside: frame.to_csv(aside, index=False))
     for split, rows in frame.groupby("split", sort=False):
         low, high = bootstrap_interval(rows["predicted"], rows["score"], seed=0)

@@ -238,10 +238,10 @@ def against_ridge(results: pd.DataFrame) -> pd.DataFrame:
     rows = []
     for target, part in last_epoch(results).groupby("target", sort=False):
         kept = {r["method"]: r for r in part.to_dict("records")}
-        for method in (m for m in kept if m not in SOLVED and "ridge" in kept):
-            own, ridge = kept[method], kept["ridge"]
+        ridge = kept.get("ridge", {})
+        for method, own in kept.items():
             low, high = same_routines(own, ridge)
-            if np.isfinite(low):
+            if method not in SOLVED and np.isfinite(low):
                 between = spearman_rows(ranks(own)[1:], ranks(ridge)[1:]).mean()
                 pair = own["srcc"], ridge["srcc"], own["srcc"] - ridge["srcc"]
                 rows.append((target, own["source"], method, own["seeds"], *pair, low, high, between))

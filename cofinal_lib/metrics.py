@@ -95,7 +95,7 @@ def difference_interval(first, second, scores, seed: int = 0, level: float = 0.9
     What makes a draw of routines easy or hard for both cancels.
     """
     rhos = [resampled_srcc(p, scores, seed, resamples) for p in (first, second)]
-    return _middle(rhos[0] - rhos[1], level)
+    return middle(rhos[0] - rhos[1], level)
 
 
 def bootstrap_interval(predicted, scores, seed: int, level: float = 0.95, resamples: int = 2000):
@@ -106,7 +106,7 @@ def bootstrap_interval(predicted, scores, seed: int, level: float = 0.95, resamp
 
     A resample without any ranking (all routines tied) is left out.
     """
-    return _middle(resampled_srcc(predicted, scores, seed, resamples), level)
+    return middle(resampled_srcc(predicted, scores, seed, resamples), level)
 
 
 def average_interval(pairs, seed: int = 0, level: float = 0.95, resamples: int = 2000):
@@ -116,10 +116,10 @@ def average_interval(pairs, seed: int = 0, level: float = 0.95, resamples: int =
         pairs: of each score, (predicted, scores) as `bootstrap_interval` takes them, routines in the same order.
     """
     z = [np.arctanh(resampled_srcc(predicted, scores, seed, resamples)) for predicted, scores in pairs]
-    return _middle(np.tanh(np.mean(z, axis=0)), level)
+    return middle(np.tanh(np.mean(z, axis=0)), level)
 
 
-def _middle(found: np.ndarray, level: float) -> tuple[float, float]:
+def middle(found: np.ndarray, level: float) -> tuple[float, float]:
     """The ends between which this share of what resampling found lies; NaN where it found nothing."""
     if np.isnan(found).all():
         return float("nan"), float("nan")

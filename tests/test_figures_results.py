@@ -260,11 +260,12 @@ def test_arms_whose_ranks_are_kept_are_judged_on_the_same_routines():
 def test_settings_whose_ranks_are_kept_are_judged_on_the_same_routines():
     random, order = np.random.default_rng(0), np.arange(40)
     near = order.reshape(-1, 2)[:, ::-1].ravel()
-    settings = {4: order, 2: random.permutation(40), 6: order, 10: near}
-    bars = grades("fisv/pcs", {4: [0.9, 0.9], 2: [0.1, 0.1], 6: [0.9, 0.9], 10: [0.89, 0.9]})
+    flat = np.eye(40, dtype=int)[-1]  # all tied but one: a resample without that one has no ranking
+    settings = {4: order, 2: random.permutation(40), 3: flat, 6: order, 10: near}
+    bars = grades("fisv/pcs", {4: [0.9, 0.9], 2: [0.1, 0.1], 3: [0.1, 0.1], 6: [0.9, 0.9], 10: [0.89, 0.9]})
     rows = [ranked([r], settings[r["n_grades"]])[0] for r in bars]
     judged = draw.judged_sweep(frame(rows), "n_grades").iloc[0]
-    assert judged["inside"] == 1, "one is much worse, one the same, one a little worse on every draw"
+    assert judged["inside"] == 1, "two are much worse, one the same, one a little worse on every draw"
     assert 0 < judged["routines_bar"] < 0.6 and not judged["beyond_routines"]
     assert draw.judged_table(draw.judged_sweep(frame(rows), "n_grades")).data.iloc[0, -2] != tables.NOTHING
     text = "|".join(" ".join(map(str, r)) for r in (order, order))

@@ -414,5 +414,6 @@ def test_networks_and_ridge_are_compared_on_the_same_resampled_routines():
     better, same = main_results.against_ridge(frame).to_dict("records")
     assert (better["target"], better["method"], better["seeds"], better["srcc"]) == ("fisv/pcs", "gdlt", 3, 1)
     assert better["difference"] == pytest.approx(1 - spearman(noisy, score)) and better["low"] > 0
+    assert better["between"] == pytest.approx(spearman(noisy, score))
     assert (same["method"], same["difference"], same["low"], same["high"], same["between"]) == ("cofinal", 0, 0, 0, 1)
     assert len(main_results.paired_table(main_results.against_ridge(frame)).data) == 2
