@@ -220,13 +220,23 @@ def _order(kept: Tensor, lengths: Tensor, schedule: Schedule, crop: int | None, 
     return plan
 
 
+@contextmanager
+def _drawing_from(stream: Tensor, device: str):
+    """Draw from a stream's state, then leave the process's as it was; a GPU's seed is the stream's next draw."""
+    with torch.random.fork_rng(devices=[] if device == "cpu" else None):
+        torch.set_rng_state(stream)
+        if device == "cuda":
+            torch.cuda.manual_seed(int(torch.randint(2**62, ())))
+        yield
+
+
 class _Single:
     """One seed, trained the plain way."""
 
     def __init__(self, build, data, schedule, device, seeds):
         self.model, self.stream = _build(build, seeds[0], device)
         self.solves = hasattr(self.model, "solve")
-        self.data, self.schedule, self.device, self.seed = data, schedule, device, seeds[0]
+        self.data, self.schedule, self.device = data, schedule, device
         self.features, self.lengths = data.features.to(device), data.lengths.to(device)
         self.scores = data.scores.to(self.features)
         if not self.solves:
@@ -239,10 +249,7 @@ class _Single:
         self.model.train()
         totals, crop = {}, self.data.crop
         plan = _order(kept, self.data.lengths, self.schedule, crop, draws)
-        with torch.random.fork_rng(devices=[] if self.device == "cpu" else None):
-            torch.set_rng_state(self.stream)
-            if self.device == "cuda":
-                torch.cuda.manual_seed(self.seed)
+        with _drawing_from(self.stream, self.device):
             for batch, starts in plan:
                 loss = self._step(batch[0], starts[0], crop)
                 for name, value in loss.items():
@@ -272,7 +279,8 @@ class _Single:
         return _batches_by_length(self.features, self.lengths, rows[0])
 
     def predict(self, batches, into: np.ndarray) -> None:
-        into[0] = predict(self.model, batches, into.shape[1])
+        with _drawing_from(self.stream, self.device):  # for methods that draw at test, too
+            into[0] = predict(self.model, batches, into.shape[1])
 
     def models(self):
         return [self.model.eval()]
@@ -492,18 +500,21 @@ def predict(model: nn.Module, batches, n: int) -> np.ndarray:
 
 
 def predict_all(model: nn.Module, data: FeatureSet) -> np.ndarray:
-    """Soft and hard scores of every routine, (N, 2), in points."""
+    """Soft and hard scores of every routine, (N, 2), in points; a method that draws at test draws alike each time."""
     batches = _batches_by_length(data.features, data.lengths, torch.arange(len(data)))
-    return predict(model, batches, len(data))
+    with _drawing_from(torch.Generator().manual_seed(0).get_state(), "cpu"):
+        return predict(model, batches, len(data))
 
 
 @torch.no_grad()
 def embed(model: nn.Module, data: FeatureSet, device: str = "cpu") -> np.ndarray:
-    """Each routine's "embedding", (N, D), of a model that lies on `device`."""
+    """Each routine's "embedding", (N, D), of a model that lies on `device`; draws at test are alike each time."""
     model.eval()
-    rows_and_values = [
-        (rows, model(features.to(device), lengths.to(device))["embedding"].cpu())
-        for rows, features, lengths in _batches_by_length(data.features, data.lengths, torch.arange(len(data)))
-    ]
+    batches = _batches_by_length(data.features, data.lengths, torch.arange(len(data)))
+    with _drawing_from(torch.Generator().manual_seed(0).get_state(), device):
+        rows_and_values = [
+            (rows, model(features.to(device), lengths.to(device))["embedding"].cpu())
+            for rows, features, lengths in batches
+        ]
     order = torch.cat([rows for rows, _ in rows_and_values]).argsort()
     return torch.cat([values for _, values in rows_and_values])[order].numpy()

@@ -11,7 +11,7 @@ from cofinal_lib.data import load
 from cofinal_lib.errors import CofinalError
 from cofinal_lib.metrics import spearman
 from cofinal_lib.rivals import GDLT
-from cofinal_lib.train import Schedule, _order, _Stacked, embed, fit, predict
+from cofinal_lib.train import Schedule, _drawing_from, _order, _Stacked, embed, fit, predict
 
 
 @pytest.fixture(scope="module")
@@ -58,6 +58,18 @@ def test_without_a_holdout_the_training_is_the_same_and_no_epoch_is_chosen(twin)
     (plain,) = fit(build_for(twin), twin, [4], Schedule(epochs=3, holdout=0))
     assert np.array_equal(chosen.predictions, plain.predictions, equal_nan=True)
     assert plain.validation_srcc.shape == (3,) and np.isnan(plain.validation_srcc).all()
+
+
+def test_a_gpus_draws_differ_from_epoch_to_epoch_and_repeat(monkeypatch):
+    """Without a GPU: what its generator would be seeded with."""
+    seeded = []
+    monkeypatch.setattr(torch.cuda, "manual_seed", seeded.append)
+    for _ in range(2):
+        stream = torch.Generator().manual_seed(5).get_state()
+        for _ in range(3):
+            with _drawing_from(stream, "cuda"):
+                stream = torch.get_rng_state()
+    assert len(set(seeded[:3])) == 3 and seeded[:3] == seeded[3:]
 
 
 def test_training_leaves_the_callers_random_stream_and_threads_alone(twin):

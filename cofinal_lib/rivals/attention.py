@@ -2,6 +2,7 @@
 
 import math
 
+import torch
 from torch import nn
 from torch.nn.functional import linear
 
@@ -36,8 +37,9 @@ class OneHead(nn.MultiheadAttention):
         Wo, bo = self.out_proj.weight, self.out_proj.bias
         asked = linear(query, Wk.T @ Wq, Wk.T @ bq)  # (B, L, D)
         logits = asked @ key.mT / math.sqrt(self.embed_dim)  # (B, L, C)
-        if key_padding_mask is not None:  # 0, or -inf where no clip is: so nn.Transformer's layers hand it on
-            logits = logits + key_padding_mask[:, None]
+        if key_padding_mask is not None:  # an encoder's layers hand it on as 0 and -inf, a decoder's as False and True
+            hidden = key_padding_mask if key_padding_mask.dtype == torch.bool else key_padding_mask < 0
+            logits = logits.masked_fill(hidden[:, None], -torch.inf)
         attention = self.drop(logits.softmax(-1))
         # Rows that lost entries to dropout no longer sum to 1, so V's bias comes with their sum.
         return linear(attention @ value, Wo @ Wv, bo) + attention.sum(-1, keepdim=True) * (Wo @ bv), None

@@ -172,6 +172,15 @@ def test_a_method_trains_repeats_to_the_last_bit_and_never_sees_a_test_score(met
     assert np.array_equal(embedding, embed(other.model, twin))
 
 
+@pytest.mark.parametrize("method, option", [("hgcn", "draw"), ("ms-lstm", "random_start")])
+def test_what_is_drawn_at_test_repeats_too(method, option, twin):
+    spec = RunSpec("twin/ball", method=method, seeds=(3,), epochs=2, options=SMALL[method] | {option: "always"})
+    build = partial(METHODS[method], spec.config(twin))
+    one, other = (fit(build, twin, spec.seeds, spec.schedule)[0] for _ in range(2))
+    assert np.array_equal(one.predictions, other.predictions, equal_nan=True)
+    assert np.array_equal(embed(one.model, twin), embed(other.model, twin))
+
+
 def test_sizes_come_from_the_data_options_from_the_authors_and_from_the_reader(twin):
     train = twin.scores[twin.is_train]
     config = RunSpec("twin/ball", method="hgcn").config(twin)
