@@ -67,3 +67,8 @@ def lead(difference: float, noise: float, against: str = CONTRADICTED) -> str:
     if not difference > 0:
         return against
     return HOLDS if difference > noise else NOISE
+
+
+def together(verdicts: list[str]) -> str:
+    """Of a claim judged on several targets: it holds, or differs, where it does so on all; else it is within noise."""
+    return verdicts[0] if set(verdicts) in ({HOLDS}, {DIFFERS}) else NOISE
