@@ -40,9 +40,11 @@ def released_model(method: str, path: Path, **options) -> torch.nn.Module:
     state = read_state_dict(path)
     try:
         return Method.from_released(state, **options)
+    except CofinalError:
+        raise
     except KeyError as error:
         raise CofinalError(f"{path} is no checkpoint of {method}: it has no {error.args[0]}") from None
-    except RuntimeError as error:
+    except (RuntimeError, ValueError, AssertionError, IndexError, ZeroDivisionError) as error:  # shapes or options
         reason = " ".join(str(error).split())[:300]
         raise CofinalError(f"{path} does not fit {method}: {reason}") from None
     except TypeError as error:

@@ -97,9 +97,10 @@ def score(
     from cofinal_lib.metrics import bootstrap_interval, spearman
     from cofinal_lib.runs import RunSpec
 
+    data = load(dataset, folder=folder)
     spec = RunSpec(dataset, method=method, options=assignments(option))
     options = {"score_cap": spec.score_cap} | spec.authors_options | spec.options
-    frame = score(released_model(method, checkpoint, **options), load(dataset, folder=folder))
+    frame = score(released_model(method, checkpoint, **options), data)
     if out is not None:
         from cofinal_lib.results import whole
 
@@ -234,7 +235,7 @@ def simulate(
     targets = [f"twin/{t.split('/')[1]}" for t in OFFICIAL if t.startswith(f"{dataset}/")]
     if not targets:
         raise CofinalError(f"unknown data set {dataset!r}; expected rg or fisv")
-    write_official([load(target, seed=seed, **assignments(knob)) for target in targets], out)
+    write_official([load(target, **{"seed": seed} | assignments(knob)) for target in targets], out)
     typer.echo(f"twin of {dataset}: {out}")
 
 

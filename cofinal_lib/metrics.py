@@ -67,7 +67,7 @@ def spearman_interval(rho: float, n: int, level: float = 0.95) -> tuple[float, f
 def spearman_rows(predicted, scores) -> np.ndarray:
     """Spearman's rank correlation along the last axis: (..., N) and (..., N), which broadcast, to (...).
 
-    NaN where either side is constant or not finite.
+    NaN where either side is constant or holds NaN.
     """
     p, s = (stats.rankdata(x, axis=-1) for x in (predicted, scores))
     p, s = p - p.mean(-1, keepdims=True), s - s.mean(-1, keepdims=True)

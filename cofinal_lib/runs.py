@@ -23,6 +23,7 @@ from joblib import cpu_count
 from cofinal_lib.baselines import ridge_on_mean_clip
 from cofinal_lib.data import load
 from cofinal_lib.data.features import FeatureSet
+from cofinal_lib.data.twin import check_knobs
 from cofinal_lib.errors import CofinalError
 from cofinal_lib.metrics import mean_interval, relative_l2, spearman
 from cofinal_lib.records import SELECTIONS, RunRecord
@@ -69,6 +70,7 @@ class RunSpec:
             raise CofinalError(f"unknown option {', '.join(sorted(unknown))}; {Config.__name__} has {', '.join(kinds)}")
         for name, value in self.options.items():
             _check(f"{Config.__name__}: {name}", value, kinds[name])
+        check_knobs(self.twin)
         if self.device not in ("cpu", "cuda"):
             raise CofinalError(f"unknown device {self.device!r}; expected cpu or cuda")
         Schedule(precision=self.precision)  # refuses an unknown one

@@ -68,6 +68,12 @@ def test_faulty_checkpoints_are_named(tmp_path, file):
     torch.save(released(GDLT, feature_dim=16, hidden_dim=16), tmp_path / "gdlt.pkl")
     with pytest.raises(CofinalError, match="does not fit cofinal-released.*regressor_revert"):
         checkpoint.released_model("cofinal-released", tmp_path / "gdlt.pkl")
+    with pytest.raises(CofinalError, match="does not fit gdlt.*divisible by num_heads"):
+        checkpoint.released_model("gdlt", tmp_path / "gdlt.pkl", n_heads=3)
+    flat = released(GDLT, feature_dim=16, hidden_dim=16)
+    torch.save(flat | {"prototype.weight": flat["prototype.weight"].flatten()}, tmp_path / "flat.pkl")
+    with pytest.raises(CofinalError, match="flat.pkl does not fit gdlt"):
+        checkpoint.released_model("gdlt", tmp_path / "flat.pkl")
     with pytest.raises(CofinalError, match="no released checkpoint of 'c3d-svr'"):
         checkpoint.released_model("c3d-svr", file)
 

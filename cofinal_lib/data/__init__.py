@@ -2,7 +2,6 @@
 
 import hashlib
 import os
-from inspect import signature
 from pathlib import Path
 
 import pandas as pd
@@ -10,14 +9,14 @@ import pandas as pd
 from cofinal_lib.data import registry
 from cofinal_lib.data.features import FeatureSet
 from cofinal_lib.data.readers import BACKBONES, OFFICIAL, read_labels, read_official, read_uiprmd
-from cofinal_lib.data.twin import TWIN_TARGETS, simulate
+from cofinal_lib.data.twin import TWIN_TARGETS, check_knobs, simulate
 from cofinal_lib.errors import CofinalError
 
 TARGETS = (*OFFICIAL, "uiprmd/deep-squat", *TWIN_TARGETS)
 OTHER_BACKBONES = tuple(f"{target}@{backbone}" for target in OFFICIAL for backbone in BACKBONES)  # a reader's own
 
 
-def load(target: str, folder: str | os.PathLike | None = None, seed: int = 0, **knobs) -> FeatureSet:
+def load(target: str, /, folder: str | os.PathLike | None = None, **knobs) -> FeatureSet:
     """Load the routines of one target.
 
     Args:
@@ -25,7 +24,7 @@ def load(target: str, folder: str | os.PathLike | None = None, seed: int = 0, **
         folder: a reader's own copy, in the official layout (`swintx_avg_fps25_clip32/<video>.npy`, or `i3d/`, `c3d/`;
             `train.txt`, `test.txt`) or UI-PRMD's four CSV files. Without it: COFINAL_MIRROR, else the pinned public
             files.
-        seed, knobs: of the twin, see `twin.simulate`; ignored nowhere, refused for real data.
+        knobs: of the twin, its seed among them, see `twin.simulate`; refused for real data.
 
     Raises:
         CofinalError: unknown target, missing or faulty files, no network.
@@ -39,11 +38,8 @@ def load(target: str, folder: str | os.PathLike | None = None, seed: int = 0, **
     if dataset == "twin":
         if folder is not None:
             raise CofinalError(f"{target} is simulated; it is not read from a folder")
-        unknown = set(knobs) - set(signature(simulate).parameters)
-        if unknown:
-            names = ", ".join(signature(simulate).parameters)
-            raise CofinalError(f"{target} has no knob {', '.join(sorted(unknown))}; expected one of {names}")
-        return simulate(target, seed=seed, **knobs)
+        check_knobs(knobs)
+        return simulate(target, **knobs)
     if knobs:
         raise CofinalError(f"{target} is real data; {', '.join(knobs)} belong to the twins")
     if folder is None and (dataset == "rg" or target in OTHER_BACKBONES):

@@ -53,7 +53,9 @@ Oracle is `oracle`. Ridge reads the mean clip. CoFInAl is the method as printed,
 
 import csv
 import math
+from collections.abc import Iterable
 from functools import cache
+from inspect import signature
 from numbers import Integral, Real
 from pathlib import Path
 from types import SimpleNamespace
@@ -178,6 +180,14 @@ def simulate(
         qualities=torch.from_numpy(qualities),
     )
     return data.pooled(pool)
+
+
+def check_knobs(knobs: Iterable[str]) -> None:
+    """Refuse what is no parameter of `simulate` beside the target."""
+    names = list(signature(simulate).parameters)[1:]
+    unknown = set(knobs) - set(names)
+    if unknown:
+        raise CofinalError(f"a twin has no knob {', '.join(sorted(unknown))}; expected one of {', '.join(names)}")
 
 
 def oracle(data: FeatureSet) -> np.ndarray:

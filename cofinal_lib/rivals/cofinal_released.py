@@ -175,7 +175,8 @@ class ReleasedCoFInAl(GDLT):
 def normalised(scores: Tensor, score_cap: float) -> Tensor:
     """Scores (B,) in points as the released loader normalises them: divided in double precision, then rounded.
 
-    Which labels slip in  hangs on that rounding. Float32's shortest decimal is the score as written.
+    Which labels slip in a "truncated" decomposition hangs on that rounding. Float32's shortest decimal is the score
+    as written.
     """
     written = scores.detach().cpu().numpy().astype(str).astype(np.float64)
     return torch.from_numpy(written / score_cap).to(scores)
