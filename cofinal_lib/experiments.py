@@ -125,7 +125,8 @@ def absent(name: str, planned: dict[str, list[RunSpec]]) -> list[str]:
 
 def label(s: RunSpec) -> str:
     """A run's name within its profile, such as "fisv/pcs cofinal n_grades=7"."""
-    return " ".join([s.target, s.method, *(f"{k}={v}" for k, v in s.options.items())])
+    options = s.options | ({} if s.precision == "full" else {"precision": s.precision})
+    return " ".join([s.target, s.method, *(f"{k}={v}" for k, v in options.items())])
 
 
 def jobs(name: str, planned: dict[str, list[RunSpec]]) -> dict[str, list[RunSpec]]:

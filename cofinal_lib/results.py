@@ -53,6 +53,9 @@ def tidy(records: Iterable[RunRecord]) -> pd.DataFrame:
     for record in records:
         spec, provenance, arrays = record.record["spec"], record.record["provenance"], record.arrays
         config, resampled = record.record["config"], _over_routines(record.record["epochs"], arrays)
+        options = spec["options"] | spec["twin"]
+        if spec.get("precision", "full") != "full":
+            options |= {"precision": spec["precision"]}
         for split, measures in record.record["metrics"].items():
             for selection, decodings in measures["srcc"].items():
                 for decoding, srcc in decodings.items():
@@ -63,7 +66,7 @@ def tidy(records: Iterable[RunRecord]) -> pd.DataFrame:
                             "target": spec["target"],
                             "source": provenance["source"],
                             "method": spec["method"],
-                            "options": " ".join(f"{k}={v}" for k, v in (spec["options"] | spec["twin"]).items()),
+                            "options": " ".join(f"{k}={v}" for k, v in options.items()),
                             "without": config.get("without"),
                             "n_grades": config.get("n_grades") if spec["method"] == "cofinal" else None,
                             "n_subgrades": config.get("n_subgrades") if spec["method"] == "cofinal" else None,

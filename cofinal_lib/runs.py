@@ -209,15 +209,10 @@ def run(
     method, config = METHODS[spec.method], spec.config(data)
     build = partial(method, config)
     _buildable(spec, build)
-    results = fit(
-        build,
-        data,
-        spec.seeds,
-        spec.schedule,
-        device=spec.device,
-        jobs=jobs or cpu_count(),  # those that a container or a cluster's job may use
-        progress=progress,
-    )
+    jobs = jobs or cpu_count()  # those that a container or a cluster's job may use
+    if spec.device == "cuda":
+        torch.cuda.reset_peak_memory_stats()
+    results = fit(build, data, spec.seeds, spec.schedule, device=spec.device, jobs=jobs, progress=progress)
     record, arrays = _summarise(data, results)
     for result in results:
         arrays.setdefault("embedding", []).append(embed(result.model, data, spec.device))
@@ -227,7 +222,7 @@ def run(
         "commit": commit,
         "python": platform.python_version(),
         "seconds": round(time.perf_counter() - started, 1),
-        "peak_memory_mib": _peak_memory(spec.device),
+        "peak_memory_mib": _peak_memory(spec.device, jobs),
         "command": command,
     }
     del provenance["spec"]
@@ -398,9 +393,11 @@ def device_name(device: str) -> str:
     return f"{platform.machine()} {torch.backends.cpu.get_cpu_capability()}"
 
 
-def _peak_memory(device: str) -> int:
-    """MiB: of the GPU's allocator, or of the largest of this run's processes."""
+def _peak_memory(device: str, jobs: int) -> int | None:
+    """MiB: of the GPU's allocator, or of this process until now; None where others trained, whose peak is not known."""
     if device == "cuda":
         return torch.cuda.max_memory_allocated() >> 20
-    largest = max(resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
-    return largest >> (20 if sys.platform == "darwin" else 10)  # macOS counts bytes, others KiB
+    if jobs > 1:
+        return None
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak >> (20 if sys.platform == "darwin" else 10)  # macOS counts bytes, others KiB

@@ -22,6 +22,7 @@ from cofinal_lib.baselines import ridge_on_mean_clip
 from cofinal_lib.cofinal import CoFInAl
 from cofinal_lib.data import load
 from cofinal_lib.metrics import spearman
+from cofinal_lib.results import whole_csv
 from cofinal_lib.runs import RunSpec, checkout, device_name
 from cofinal_lib.train import fit
 
@@ -40,13 +41,13 @@ def main(
     data = whole.only(whole.rows("train")).pooled(task["pool"])
     for name in arm or task["arms"]:
         for i, fold in enumerate(data.folds(task["folds"], seed=0)):
-            done = pd.read_csv(out) if out.exists() else pd.DataFrame(columns=["target", "arm", "fold"])
-            if not ((done["target"] == target) & (done["arm"] == name) & (done["fold"] == i)).any():
+            cell = {"target": target, "arm": name, "fold": i} | {k: task[k] for k in ("epochs", "pool", "folds")}
+            done = pd.read_csv(out) if out.exists() else pd.DataFrame(columns=list(cell))
+            if not (done[list(cell)] == list(cell.values())).all(axis=1).any():
                 row = {"target": target, "source": data.source, "arm": name, "fold": i}
-                row |= reached(target, task["arms"][name], fold, i, task["epochs"])
-                row |= {"epochs": task["epochs"], "pool": task["pool"], "folds": task["folds"]}
+                row |= reached(target, task["arms"][name], fold, i, task["epochs"]) | cell
                 row |= {"device": device_name("cpu"), "torch": torch.__version__, "commit": checkout()}
-                pd.DataFrame([row]).to_csv(out, mode="a", header=not out.exists(), index=False, float_format="%.6g")
+                whole_csv(out, pd.concat([done, pd.DataFrame([row])]) if len(done) else pd.DataFrame([row]))
 
 
 def reached(target: str, arm: dict, fold, seed: int, epochs: int) -> dict:

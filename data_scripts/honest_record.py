@@ -20,6 +20,7 @@ import typer
 
 from cofinal_lib.data import load
 from cofinal_lib.honest_record import cross_predictions, record
+from cofinal_lib.results import whole_csv
 from cofinal_lib.rivals import METHODS
 from cofinal_lib.runs import RunSpec, device_name
 from cofinal_lib.train import fit
@@ -56,7 +57,7 @@ def networks(
     if path.exists():
         kept = pd.read_csv(path, dtype={"id": str})
         frame = pd.concat([kept[kept["target"] != target], frame])
-    frame.to_csv(path, index=False, float_format="%.6g")
+    whole_csv(path, frame)
 
 
 @app.command("record")
@@ -71,7 +72,7 @@ def write_record() -> None:
         pair = {"CoFInAl, repaired": (mine["held_out"].to_numpy(), mine["predicted"].to_numpy())} if len(mine) else {}
         tables.append(record(data, load(other).scores.numpy(), pair))
         print(tables[-1].to_string(index=False))
-    pd.concat(tables).assign(source="official").to_csv(KEPT / "honest-record.csv", index=False, float_format="%.6g")
+    whole_csv(KEPT / "honest-record.csv", pd.concat(tables).assign(source="official"))
 
 
 if __name__ == "__main__":

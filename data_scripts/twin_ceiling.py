@@ -8,6 +8,7 @@ The soft score after the last epoch counts.
 """
 
 import sys
+from dataclasses import replace
 
 import numpy as np
 import torch
@@ -19,7 +20,7 @@ from cofinal_lib import CoFInAl, CoFInAlConfig
 from cofinal_lib.data.features import FeatureSet
 from cofinal_lib.data.twin import TWIN_TARGETS, oracle, simulate
 from cofinal_lib.metrics import fisher_mean, spearman
-from cofinal_lib.train import Schedule, fit
+from cofinal_lib.train import fit
 
 
 def ridge(data: FeatureSet) -> np.ndarray:
@@ -33,7 +34,8 @@ def cofinal(data: FeatureSet, seed: int, epochs: int) -> np.ndarray:
     """Points, (N,): CoFInAl as printed."""
     scores = data.scores[data.is_train]
     config = CoFInAlConfig(feature_dim=data.feature_dim, low=float(scores.min()), high=float(scores.max()))
-    (result,) = fit(lambda generator: CoFInAl(config, generator), data, [seed], Schedule(epochs=epochs))
+    schedule = replace(CoFInAl.schedule, epochs=epochs, holdout=0)
+    (result,) = fit(lambda generator: CoFInAl(config, generator), data, [seed], schedule)
     return result.predictions[-1, :, 0]
 
 

@@ -9,6 +9,7 @@ import sys
 import tempfile
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
+from functools import partial
 from os import environ, pathsep
 from pathlib import Path
 from subprocess import DEVNULL
@@ -30,6 +31,7 @@ from cofinal_lib.classroom.guard import guarded
 from cofinal_lib.classroom.harmless import outputs
 from cofinal_lib.classroom.submissions import Refused, collect, defines, read, restore
 from cofinal_lib.errors import CofinalError
+from cofinal_lib.results import whole
 
 MESSAGE = 2000  # characters that are kept of an error's message, and of each frame above it
 INSTALL = """\
@@ -220,11 +222,15 @@ def grade(course: Path, say=print) -> list[Line]:
             lines.append(_grade_one(api, course, student, name, notebook, notes))
             say(_shown(lines[-1]))
     lines.sort(key=lambda line: (line.assignment, line.student))
-    with open(course / "grades.csv", "w", newline="", encoding="utf-8") as file:
+    whole(course / "grades.csv", partial(_write, lines))
+    return lines
+
+
+def _write(lines: list[Line], path: Path) -> None:
+    with open(path, "w", newline="", encoding="utf-8") as file:
         table = csv.DictWriter(file, list(Line.__dataclass_fields__))
         table.writeheader()
         table.writerows({k: _cell(v) for k, v in asdict(line).items()} for line in lines)
-    return lines
 
 
 def _grade_one(api, course: Path, student: str, name: str, notebook, notes: list[str]) -> Line:

@@ -151,9 +151,9 @@ def provenance_table(record: RunRecord) -> Styler:
     units = {"seconds": ("time", "s"), "peak_memory_mib": ("peak memory", "MiB")}
     rows = {"run": record.record["run_id"]}
     for name, value in record.record["provenance"].items():
-        if name in units:
+        if name in units and value is not None:
             rows[units[name][0]] = f"{_plain(value)} {units[name][1]}"
-        else:
+        elif name not in units:
             rows[name.replace("_", " ")] = _plain(value)
     return _table(pd.DataFrame({"value": pd.Series(rows)}), "provenance")
 
