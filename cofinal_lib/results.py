@@ -11,6 +11,7 @@ from pathlib import Path
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
+import torch
 from sklearn.linear_model import RidgeCV
 from sklearn.manifold import TSNE
 from sklearn.model_selection import StratifiedKFold, cross_val_predict
@@ -25,6 +26,7 @@ from cofinal_lib.errors import CofinalError
 from cofinal_lib.metrics import bootstrap_interval, mean_interval, spearman
 from cofinal_lib.records import REFERENCE, RESULTS, RunRecord, srcc_curves
 from cofinal_lib.rivals import BASELINES, METHODS
+from cofinal_lib.runs import device_name
 
 # --------------------------------------------------------------------------------------- from records to data
 
@@ -208,15 +210,16 @@ def _readout(features, plane, grades, scores) -> dict[str, float]:
 
 
 def costs_of_scoring() -> dict[str, pd.DataFrame]:
-    """Table 2's data: "table2", counted and printed; "table2-times", measured here and now, unlike on any other day."""
+    """Table 2's data: "table2", counted and printed; "table2-times", measured now and on the device that it names."""
     data = load("twin/ball")
     released = {"action-net": {"static": "images"}}  # the stream that Table 2 counts
     models = {name: efficiency.build(name, data, **released.get(name, {})) for name in METHODS if name not in BASELINES}
     counted = efficiency.costs(models)
     compared = efficiency.against_printed(counted, efficiency.PRINTED_ROWS)
     table = counted.join(compared[["printed_m", "printed_gmacs"]])
-    times = efficiency.summary(efficiency.measure(models, repeats=15))
-    return {"table2": table.rename_axis("method").reset_index(), "table2-times": times.reset_index()}
+    times = efficiency.summary(efficiency.measure(models, repeats=15)).reset_index()
+    times = times.assign(device=device_name("cpu"), torch=torch.__version__)
+    return {"table2": table.rename_axis("method").reset_index(), "table2-times": times}
 
 
 # --------------------------------------------------------------------------------------- from data to files

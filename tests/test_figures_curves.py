@@ -348,7 +348,7 @@ def test_neighbours_figure_draws_the_means_of_its_draws():
 def test_gaps_in_words():
     found = overfitting.gaps(tidy({"cofinal": ([0.9, 0.8], [0.5, 0.3]), "gdlt": ([0.5], [0.3])}))
     text = overfitting.gaps_in_words(found).data
-    assert "largest gap CoFInAl, as printed (+0.45), smallest GDLT (+0.20)" in text
+    assert "largest gap CoFInAl, as printed (+0.45), lowest GDLT (+0.20)" in text
     assert "best on test routines CoFInAl, as printed (0.40)" in text
     text = overfitting.overfit_in_words(found).data
     assert "2 seeds: 0.850 on training and 0.400 on test" in text

@@ -419,12 +419,14 @@ def _trained(rows: pd.DataFrame) -> str:
 
 def times(printed: float, method: str) -> Finding:
     """A time of Table 2: the paper names no machine; ours is told beside it."""
-    told = "no timing is kept"
+    told, source = "no timing is kept", ""
     try:
         frame = results.read("table2-times", "paper", ROOT)
         keys = {"ACTION-NET": "action-net", "GDLT": "gdlt", "HGCN": "hgcn", "CoFInAl": "cofinal-released"}
         row = frame[(frame["batch"] == 1) & (frame["method"] == keys[method])].iloc[0]
         told = f"on a CPU, one thread, the released network took {row['ms']:.2f} ms, {row['ratio']:.2f} times GDLT"
+        told += f" [{row['ratio_low']:.2f}, {row['ratio_high']:.2f}]"
+        source = f"device {row['device']} · torch {row['torch']} · cofinal reproduce table2"
     except CofinalError:
         pass
-    return cannot("their machine", f"The text names neither machine nor batch; {told}.", "table2-times.csv, ours")
+    return cannot("their machine", f"The text names neither machine nor batch; {told}.", source)

@@ -197,7 +197,7 @@ def gap_table(found: pd.DataFrame) -> Styler:
 
 
 def gaps_in_words(found: pd.DataFrame) -> Markdown:
-    """Of each target of `gaps`: who has the largest and the smallest gap, and who ranks the test routines best."""
+    """Of each target of `gaps`: who has the largest and the lowest gap, and who ranks the test routines best."""
     said = []
     for (target, source), part in found.dropna(subset=["gap"]).groupby(["target", "source"], sort=False):
         part = part.assign(name=part["method"].map(METHOD_NAMES)).set_index("name")
@@ -206,7 +206,7 @@ def gaps_in_words(found: pd.DataFrame) -> Markdown:
             r = part.iloc[0]
             words = f"{wide} alone, {r['train']:.2f} on training and {r['test']:.2f} on test routines"
         else:
-            words = f"largest gap {wide} ({part.loc[wide, 'gap']:+.2f}), smallest {narrow} "
+            words = f"largest gap {wide} ({part.loc[wide, 'gap']:+.2f}), lowest {narrow} "
             words += f"({part.loc[narrow, 'gap']:+.2f}); best on test routines {best} ({part.loc[best, 'test']:.2f})"
         said.append(f"- {target} ({source}): {words}.")
     return Markdown("\n".join(said) or "Nothing has been run there yet.")

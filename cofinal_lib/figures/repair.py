@@ -213,7 +213,7 @@ def repaired_in_words(results: pd.DataFrame) -> Markdown:
             ahead = [METHOD_NAMES[m] for m in srcc.index if srcc[m] > own]
             said.append(
                 f"- {target}: {own:.3f}, {own - srcc['cofinal']:+.3f} against the printed reading; still ahead of it: "
-                f"{', '.join(ahead) or 'nothing that ran'}."
+                f"{'; '.join(ahead) or 'nothing that ran'}."
             )
     return Markdown("\n".join(said) or "The repaired reading has not run here yet.")
 
@@ -253,11 +253,14 @@ def record_in_words(record: pd.DataFrame, printed: dict[str, float]) -> Markdown
         f"- Average (Fisher): **{average:.3f}**, {word} the {theirs:.3f} that the paper prints for CoFInAl, "
         f"a difference of {average - theirs:+.3f}."
     )
-    highest = record.loc[record.groupby("target")["test"].idxmax()]
-    names, values = " and ".join(f"*{c}*" for c in highest["candidate"]), ", ".join(f"{v:.3f}" for v in highest["test"])
+    highest = record.loc[record.groupby("target", sort=False)["test"].idxmax()]
+    plain = "kernel ridge, five segments,"  # what "the same" stands for in the table
+    names = ", ".join(
+        f"*{r.candidate.replace('the same,', plain)}* on {r.target} ({r.test:.3f})" for r in highest.itertuples()
+    )
     said.append(
-        f"- With hindsight, the highest on the test routines are {names} ({values}; average "
-        f"{fisher_mean(highest['test']):.3f}). Choosing them takes the test scores, so this is no record."
+        f"- With hindsight, the highest on the test routines are {names}; average {fisher_mean(highest['test']):.3f}. "
+        "Choosing them takes the test scores, so this is no record."
     )
     return Markdown("\n".join(said))
 
