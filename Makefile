@@ -60,7 +60,8 @@ $(OUT)/circumstances.json: FORCE .venv/installed
 $(OUT)/%.ipynb: book/%.ipynb $(LIBRARY) $(RESULTS) requirements.lock $(OUT)/circumstances.json
 	@echo "executing $< (profile $(PROFILE))"
 	@$(BIN)/papermill --kernel python3 --parameters profile $(PROFILE) $< $(OUT)/$*.failed.ipynb
-	@mv $(OUT)/$*.failed.ipynb $@
+	@sed 's/"injected-parameters"/&, "remove-cell"/' $(OUT)/$*.failed.ipynb > $@.new && rm $(OUT)/$*.failed.ipynb
+	@mv $@.new $@
 
 # Sphinx repeats no warning for a page it has seen: after a failed build the pages go, so that the next one fails too.
 _build/html/index.html: $(EXECUTED) $(PAGES) $(wildcard book/_static/*)

@@ -260,7 +260,7 @@ def as_results(kept: pd.DataFrame, predictions: pd.DataFrame) -> pd.DataFrame:
     end = kept[kept["epoch"] == kept["epoch"].max()]
     wide = predictions.pivot(index="seed", columns="id", values=predictions.columns[-1])
     scores = predictions.drop_duplicates("id").set_index("id")["score"][wide.columns]
-    over_routines = bootstrap_interval(wide.to_numpy(), scores.to_numpy(), seed=0, resamples=1000)
+    over_routines = bootstrap_interval(wide.to_numpy(), scores.to_numpy(), seed=0)
     rows = []
     for measure, split, (low, high) in (("whole", "train", (np.nan, np.nan)), ("test", "test", over_routines)):
         srcc = end[end["measure"] == measure].sort_values("seed")["srcc"]

@@ -27,11 +27,12 @@ RESNET50_HEADLESS = RESNET50 - 1000 * (2048 + 1)
 
 
 def build(method: str, data: FeatureSet | None = None, seed: int = 0, **options) -> nn.Module:
-    """A method with its authors' sizes (`options` on top), untrained, in evaluation mode.
+    """A method with its authors' sizes on RG (`options` on top), untrained, in evaluation mode.
 
     Args:
         data: routines to fit to, for a method that is fitted in one go, such as C3D+SVR, and is nothing before.
     """
+    options = getattr(METHODS[method], "BY_DATASET", {}).get("rg", {}) | options
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         model = METHODS[method](METHODS[method].Config(**options), torch.Generator().manual_seed(seed)).eval()

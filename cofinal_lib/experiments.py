@@ -77,8 +77,8 @@ def _room(s: RunSpec) -> int:
 
 
 def figure5(name: str) -> list[RunSpec]:
-    """GDLT and CoFInAl, for what their features know."""
-    return [spec(name, profile(name)["figure5"], method) for method in ("gdlt", "cofinal")]
+    """GDLT and both CoFInAls, for what their features know."""
+    return [spec(name, profile(name)["figure5"], method) for method in ("gdlt", "cofinal-released", "cofinal")]
 
 
 def figure6(name: str) -> list[RunSpec]:

@@ -55,9 +55,9 @@ def graph_regulariser(prototypes: Tensor, form: str = "row_shares") -> Tensor:
 
     Eq. 8 prints KL(arccos(G^T G, D)), whose bracket is misplaced and whose arguments are no distributions.
     "row_shares": T = D and P = arccos(G G^T), each divided by its row's sum; zero exactly when all angles are
-    proportional to |i - j|, however small they are. "softmax": T = softmax(-D), P = softmax(-arccos(G G^T)), which
-    asks for one radian more a further grade, out of reach for more than four grades. The cosine is clamped: arccos
-    has an infinite slope at 1.
+    proportional to |i - j|, be they wide or narrow. "softmax": T = softmax(-D), P = softmax(-arccos(G G^T)), which
+    asks for one radian more a further grade, out of reach for more than four grades. The cosine is clamped, for arccos
+    has an infinite slope at 1; that blurs angles below a tenth of a degree.
     """
     if form not in ("row_shares", "softmax"):
         raise CofinalError(f"graph_regulariser: form is {form!r}; it can be 'row_shares' or 'softmax'")

@@ -98,7 +98,7 @@ def difference_interval(first, second, scores, seed: int = 0, level: float = 0.9
     return middle(rhos[0] - rhos[1], level)
 
 
-def bootstrap_interval(predicted, scores, seed: int, level: float = 0.95, resamples: int = 2000):
+def bootstrap_interval(predicted, scores, seed: int, level: float = 0.95, resamples: int = 1000):
     """Percentile interval of the rank correlation over resampled test routines: (low, high).
 
     Args:
@@ -109,7 +109,7 @@ def bootstrap_interval(predicted, scores, seed: int, level: float = 0.95, resamp
     return middle(resampled_srcc(predicted, scores, seed, resamples), level)
 
 
-def average_interval(pairs, seed: int = 0, level: float = 0.95, resamples: int = 2000):
+def average_interval(pairs, seed: int = 0, level: float = 0.95, resamples: int = 1000):
     """Percentile interval of several scores' Fisher average, all of the same resampled test routines: (low, high).
 
     Args:

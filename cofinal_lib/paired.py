@@ -46,7 +46,7 @@ def coverage(rho: float, n: int, draws: int = 200, resamples: int = 200, seed: i
 
 
 def paired_bootstrap(
-    first, second, scores, seed: int = 0, level: float = 0.95, resamples: int = 2000
+    first, second, scores, seed: int = 0, level: float = 0.95, resamples: int = 1000
 ) -> tuple[float, float, float]:
     """SRCC of one method less that of another, with its percentile interval: (difference, low, high).
 

@@ -112,9 +112,7 @@ def _over_routines(epochs: dict[str, list[int]], arrays: dict) -> dict[str, tupl
     """Interval of the mean test SRCC (soft decoding) over resampled test routines, by selection of epochs."""
     test, soft = ~arrays["is_train"], arrays["predictions"][..., 0]  # (N,), (S, E, N)
     return {
-        selection: bootstrap_interval(
-            soft[range(len(chosen)), chosen][:, test], arrays["scores"][test], seed=0, resamples=1000
-        )
+        selection: bootstrap_interval(soft[range(len(chosen)), chosen][:, test], arrays["scores"][test], seed=0)
         for selection, chosen in epochs.items()
     }
 
@@ -182,7 +180,13 @@ def what_features_know(records: list[RunRecord]) -> dict[str, pd.DataFrame]:
         kinds[spec["method"]] = [
             (arrays["embedding"][s][test], arrays["predictions"][s, -1, test, 0]) for s in range(len(spec["seeds"]))
         ]
-        head = {"target": spec["target"], "source": record.record["provenance"]["source"], "epochs": spec["epochs"]}
+        provenance = record.record["provenance"]
+        head = {"target": spec["target"], "source": provenance["source"], "epochs": spec["epochs"]}
+        head |= {
+            "device": provenance["device"],
+            "torch": provenance["versions"]["torch"],
+            "commit": provenance["commit"],
+        }
         for kind, seeds in kinds.items():
             for seed, (features, predicted) in zip(spec["seeds"], seeds, strict=True):
                 plane = TSNE(random_state=seed, perplexity=min(30, len(scores) / 4)).fit_transform(features)

@@ -233,7 +233,7 @@ def test_every_figure_draws():
         draw.width_figure((0.7, 0.8), "l"),
         draw.best_of_figure({0.9: paired.best_of(5, 0.7, 0.9, 20, draws=5)}, points, "l"),
         draw.halves_figure(halves, "l"),
-        draw.assumed_figure(best, 44, (0.8, 0.9), "l"),
+        draw.assumed_figure(best, {"both": ([0.8, 0.7], [0.7, 0.6], 50)}, 44, (0.8, 0.9), "l"),
         draw.needed_figure({"a": (0.8, 0.7)}, (0.8, 0.9), "l"),
     ]
     for fig in figures:

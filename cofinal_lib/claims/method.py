@@ -262,7 +262,7 @@ def line(printed: str) -> Finding:
         f"Predictions whose line is {off[0]:.2f} off the ideal slope rank with {rho[0]:.2f}, others that are only "
         f"{off[1]:.2f} off with {rho[1]:.2f}: a slope alone does not decide a ranking."
     )
-    return Finding(CONTRADICTED if found else HOLDS, why, rho[0] - rho[1], source=CALCULATED)
+    return Finding(DIFFERS if found else HOLDS, why, rho[0] - rho[1], source=CALCULATED)
 
 
 # --------------------------------------------------------------------------------------- Table 2

@@ -21,7 +21,7 @@ from cofinal_lib.tables import AVERAGES, GROUPS, N_TEST
 
 HALF = 0.0005  # of an SRCC as printed
 PAIRED = "a paired test would need the predictions, which printed numbers do not give"
-ALIKE = 0.9  # how alike two methods' predictions are taken to be: the more alike, the less luck can separate them
+ALIKE = 0.9  # how alike two methods' predictions are taken to be, as those of methods that ran are: see chapter 16
 TARGETS = [name for names in GROUPS.values() for name in names]
 
 
@@ -104,13 +104,13 @@ def gain(
 
 
 @cache
-def _leads():
-    return main_results.printed_leads(ALIKE).set_index(["group", "target"])
+def _leads(alike: float):
+    return main_results.printed_leads(alike).set_index(["group", "target"])
 
 
 def ahead(printed: str, group: str, target: str = "average") -> Finding:
     """CoFInAl's printed lead over the best other method on VST features, beside what chance alone gives."""
-    r = _leads().loc[(group, target)]
+    r = _leads(ALIKE).loc[(group, target)]
     verdict = lead(r["lead"], r["needed_alike"])
     why = (
         f"{r['cofinal']:.3f} against {r['best']:.3f} ({r['rival']}): a lead of {r['lead']:.3f}; two equally good "
@@ -126,7 +126,7 @@ def best_everywhere(printed: str) -> Finding:
     rows, columns = table("table1"), [*TARGETS, *AVERAGES.values()]
     own = (rows["method"] == "CoFInAl") & (rows["backbone"] == "VST")
     highest = [rows.loc[own, c].item() > rows.loc[~own, c].max() for c in columns]
-    leads = _leads()
+    leads = _leads(ALIKE)
     beyond = int((leads["lead"] > leads["needed_alike"]).sum())
     verdict = CONTRADICTED if not all(highest) else HOLDS if beyond == len(leads) else NOISE
     why = (

@@ -25,8 +25,9 @@ def setting(printed, fact: str, targets: list[str] = TARGETS) -> Finding:
     ours = numbers[0] if len(set(numbers)) == 1 else float("nan")
     ends = (min(numbers), max(numbers)) if len(set(numbers)) > 1 else (float("nan"), float("nan"))
     found = chosen[0] if len(set(chosen)) == 1 else ", ".join(f"{t} {v}" for t, v in zip(targets, chosen, strict=True))
-    why = f"Released: {found} ({where}), read at {COMMIT}."
-    return Finding(HOLDS if all(same) else DIFFERS, why, ours, *ends, SOURCE)
+    read = "" if "commit" in where else f", read at {COMMIT}"  # what only an older commit shows names it
+    source = SOURCE if read else "released code, read"
+    return Finding(HOLDS if all(same) else DIFFERS, f"Released: {found} ({where}){read}.", ours, *ends, source)
 
 
 def one_each(printed: str, facts: list[str]) -> Finding:

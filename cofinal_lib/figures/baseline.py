@@ -160,6 +160,7 @@ def splits_figure(splits: pd.DataFrame, line: str) -> Figure:
         below.axvline(0, color="k", lw=0.8)
         gap = cells.loc["CoFInAl", target] - cells.loc["GDLT", target]
         below.axvline(gap, color=COLOURS["paper"], ls="--", label="CoFInAl less GDLT, printed")
+        below.set_title(f"{wide[target].notna().all(axis=1).sum()} of these splits", fontsize=10)
         below.set(ylabel="splits", xlabel="kernel ridge less ridge, same split")
     axes[0, 0].plot([], [], "v", mfc="w", color=COLOURS["paper"], label="printed, Table 1")
     for ax in axes.flat:
@@ -167,7 +168,7 @@ def splits_figure(splits: pd.DataFrame, line: str) -> Figure:
         ax.xaxis.label.set_size(10)
         ax.yaxis.label.set_size(10)
     axes[0, 0].legend(fontsize=8, frameon=False, loc="upper left")
-    axes[1, 0].legend(fontsize=8, frameon=False, loc="upper left")
+    axes[1, 0].legend(fontsize=8, edgecolor="none", framealpha=1, loc="upper left")
     return signed(fig, line)
 
 

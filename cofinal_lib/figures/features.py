@@ -16,7 +16,7 @@ from sklearn.svm import SVC
 from cofinal_lib import tables
 from cofinal_lib.figures import BLACK, nothing, signed
 from cofinal_lib.figures.rivals import METHOD_COLOURS, METHOD_NAMES
-from cofinal_lib.metrics import mean_interval, spearman, spearman_interval
+from cofinal_lib.metrics import bootstrap_interval, mean_interval, spearman, spearman_interval
 
 KIND_NAMES = {"backbone": "backbone (mean clip)"} | METHOD_NAMES
 
@@ -300,8 +300,8 @@ def ranks(results: pd.DataFrame) -> pd.DataFrame:
     """How well scores are read off each kind of feature, a row a run: kind, seed, n, srcc, low, high, pearson, slope.
 
     The backbone's scores are ridge regression's, fitted to the training routines' mean clips; low and high are over
-    test routines (Bonett and Wright's 95 %); pearson is the ordinary correlation; slope is that of the fitted line,
-    predicted = slope * true + offset.
+    resampled test routines (95 %, as in Table 1); pearson is the ordinary correlation; slope is that of the fitted
+    line, predicted = slope * true + offset.
 
     Args:
         results: of `results.what_features_know`, or of `rescaled`: then a row a version, "name" in place of "kind".
@@ -310,7 +310,7 @@ def ranks(results: pd.DataFrame) -> pd.DataFrame:
     for key, part in results.groupby(by, sort=False):
         true, predicted, n = part["score"].to_numpy(), part["predicted"].to_numpy(), len(part)
         rho = spearman(predicted, true)
-        low, high = spearman_interval(rho, n) if n > 3 and abs(rho) < 1 - 1e-9 else (float("nan"), float("nan"))
+        low, high = bootstrap_interval(predicted, true, seed=0)
         slope, pearson = float(np.polyfit(true, predicted, 1)[0]), float("nan")
         if np.ptp(predicted) > 0:
             pearson = float(np.corrcoef(true, predicted)[0, 1])

@@ -62,7 +62,7 @@ def score_histograms(scores: pd.DataFrame, provenance: str) -> Figure:
     for ax in axes[1]:
         ax.set_xlabel("score (points)")
     axes[0, 0].legend(frameon=False, fontsize="small", loc="upper left", bbox_to_anchor=(-0.05, 0.9))
-    sign(figure, f"{provenance} · dots: means with 95 % intervals · CPU · chapter 1")
+    sign(figure, f"{provenance} · dots: means with 95 % intervals · CPU · redraw: book/01-problem.ipynb")
     return figure
 
 
@@ -86,7 +86,10 @@ def ceilings(frame: pd.DataFrame, provenance: str) -> Figure:
     for ax in axes[:, 0]:
         ax.set_ylabel("highest SRCC")
     axes[0, 0].legend(frameon=False, fontsize="small", loc="lower right")
-    sign(figure, f"{provenance} · test routines · bands: 95 % bootstrap over routines · CPU · chapter 1")
+    sign(
+        figure,
+        f"{provenance} · test routines · bands: 95 % bootstrap over routines · CPU · redraw: book/01-problem.ipynb",
+    )
     return figure
 
 
@@ -114,7 +117,8 @@ def averages(table: pd.DataFrame) -> Figure:
     ax.xaxis.set_major_locator(MultipleLocator(0.001))
     sign(
         figure,
-        "Data: Table 1 of the paper · grey: reach of the cells · bars: rounding of the average · chapter 1",
+        "Data: Table 1 of the paper · grey: reach of the cells · bars: rounding of the average"
+        " · redraw: book/01-problem.ipynb",
     )
     return figure
 
@@ -142,7 +146,9 @@ def sampling(samples: dict[int, np.ndarray], truth: float, intervals: dict[int, 
     axes[0].legend(frameon=False, fontsize="small", loc="lower left", bbox_to_anchor=(0, 1), ncols=2)
     axes[-1].set_xlabel("SRCC on the test set")
     repeats = len(next(iter(samples.values())))
-    sign(figure, f"Data: simulated, {repeats} test sets of each size · seed {seed} · CPU · chapter 1")
+    sign(
+        figure, f"Data: simulated, {repeats} test sets of each size · seed {seed} · CPU · redraw: book/01-problem.ipynb"
+    )
     return figure
 
 
@@ -164,7 +170,8 @@ def forest(frame: pd.DataFrame) -> Figure:
     ax.legend(frameon=False, loc="lower left", bbox_to_anchor=(0, 1), ncols=2)
     sign(
         figure,
-        "Data: Table 1 of the paper (VST rows) · 95 % intervals: ours, Bonett and Wright (2000) · chapter 1",
+        "Data: Table 1 of the paper (VST rows) · 95 % intervals: ours, Bonett and Wright (2000)"
+        " · redraw: book/01-problem.ipynb",
     )
     return figure
 
@@ -203,7 +210,7 @@ def etf_geometry() -> Figure:
     ax.set(xlim=(-0.9, 0.9), ylim=(-0.9, 0.9), zlim=(-0.9, 0.9), title="K = 4: cosine −1/3")
     ax.view_init(22, -50)
     ax.set_axis_off()
-    sign(figure, "Data: none, exact geometry by cofinal_lib.simplex_etf(K − 1, K) · chapter 2")
+    sign(figure, "Data: none, exact geometry by cofinal_lib.simplex_etf(K − 1, K) · redraw: book/02-etf.ipynb")
     return figure
 
 
@@ -280,5 +287,7 @@ def order_lost(K: int) -> Figure:
         )
         ax.spines[:].set_visible(False)
         figure.colorbar(image, ax=ax, shrink=0.85)
-    sign(figure, f"Data: none, exact distances of {K} sub-grades by cofinal_lib.simplex_etf · chapter 2")
+    sign(
+        figure, f"Data: none, exact distances of {K} sub-grades by cofinal_lib.simplex_etf · redraw: book/02-etf.ipynb"
+    )
     return figure

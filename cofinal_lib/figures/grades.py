@@ -238,8 +238,10 @@ def luck_figure(judged: pd.DataFrame, line: str, most: int = 20) -> Figure:
     right.plot(counts, luck["bar"], color=BLUE, ls="--", label="luck's lead in 1 of 20")
     marks = {"movement": "s", "twin": "o", "official": "D"}
     shown = judged[judged["sd"] > 0]
-    for (source, option), part in shown.groupby(["source", "option"], sort=False):
-        right.plot(part["settings"], part["lead"] / part["sd"], marks[source], ls="none", ms=7, alpha=0.8,
+    groups = shown.groupby(["source", "option"], sort=False)
+    for i, ((source, option), part) in enumerate(groups):
+        beside = 0.4 * (i - (len(groups) - 1) / 2)  # marks of one number of settings stand side by side
+        right.plot(part["settings"] + beside, part["lead"] / part["sd"], marks[source], ls="none", ms=7, alpha=0.8,
                    color={"n_grades": ORANGE, "n_subgrades": GREEN}[option],
                    label=f"{source}, {SETTING_NAMES[option].removeprefix('number of ')}")  # fmt: skip
     right.set_ylim(0, None)

@@ -61,17 +61,19 @@ def best_of_figure(curves: dict[float, np.ndarray], points: pd.DataFrame, line: 
     Args:
         curves: how alike two epochs are -> `paired.best_of`. points: method, target, epochs, lead.
     """
-    fig, ax = plt.subplots(figsize=(7, 3.6))
+    rows = list(points.groupby(["method", "epochs"], sort=False))
+    fig, ax = plt.subplots(figsize=(7.4, 0.34 * len(rows) + 1.7))
     for (alike, curve), dash in zip(curves.items(), ("-", "--", "-.", ":"), strict=False):
-        ax.plot(np.arange(1, len(curve) + 1), curve, dash, color="0.45", lw=1.4, label=f"simulated, alike to {alike:g}")
-    for (method, target), part in points.groupby(["method", "target"], sort=False):
-        words = f"{METHOD_NAMES.get(method, method)}, {target}"
-        style = {"color": METHOD_COLOURS.get(method, RED), "marker": "s" if target == "fisv/tes" else "o"}
-        ax.plot(part["epochs"], part["lead"], ls="", ms=7, alpha=0.8, label=words, **style)
-    ax.set(xscale="log", xlabel="epochs to choose from", ylabel="best on test less last")
-    ax.set_xticks([1, 10, 50, 100, 250], ["1", "10", "50", "100", "250"])
-    ax.minorticks_off()
-    ax.axhline(0, color="0.7", lw=0.8)
+        ax.axvline(curve[-1], ls=dash, color="0.45", lw=1.4, label=f"luck, {len(curve)} epochs alike to {alike:g}")
+    for y, ((method, _), part) in enumerate(rows):
+        for target, some in part.groupby("target", sort=False):
+            marker = {"fisv/tes": "s", "fisv/pcs": "o"}.get(target, "D")
+            colour = METHOD_COLOURS.get(method, RED)
+            ax.plot(some["lead"], [y] * len(some), marker, ls="", ms=7, mew=1.4, mfc="none", color=colour)
+    for marker, words in (("s", "TES"), ("o", "PCS"), ("D", "Ball")):
+        ax.plot([], [], marker, ls="", ms=7, mew=1.4, mfc="none", color="0.2", label=words)
+    ax.set_yticks(range(len(rows)), [f"{METHOD_NAMES.get(m, m)}, {epochs} epochs" for (m, epochs), _ in rows])
+    ax.set(ylim=(len(rows) - 0.4, -0.6), xlim=(0, None), xlabel="best on test less last")
     ax.legend(fontsize=8, frameon=False, loc="upper left", bbox_to_anchor=(1, 1))
     _small(ax)
     return signed(fig, line)
@@ -165,11 +167,14 @@ def counts_table(found: pd.DataFrame) -> Styler:
     return tables.styled(pd.DataFrame(rows).T, "counts")
 
 
-def assumed_figure(best: pd.DataFrame, family: int, measured: tuple[float, float], line: str) -> Figure:
+def assumed_figure(
+    best: pd.DataFrame, averages: dict[str, tuple], family: int, measured: tuple[float, float], line: str
+) -> Figure:
     """Draw each lead's z by how alike the two methods' predictions are assumed to be.
 
     Args:
-        best: rows of `paired.printed_differences`, one a target. family: how many tests Holm's first step counts.
+        best: rows of `paired.printed_differences`, one a target. averages: words -> (first, second, n) of
+            `paired.printed_test`, dashed. family: how many tests Holm's first step counts.
         measured: how alike pairs of methods are that have run, a band.
     """
     fig, ax = plt.subplots(figsize=(7, 3.6))
@@ -178,6 +183,11 @@ def assumed_figure(best: pd.DataFrame, family: int, measured: tuple[float, float
         possible = between[between >= r.cofinal * r.rival]
         z = [printed_test(r.cofinal, r.rival, r.n, b)[0] for b in possible]
         ax.plot(possible, z, color=TARGET_COLOURS[r.target], lw=1.5, label=f"{r.target}, over {r.other}")
+    for (words, (first, second, n)), colour in zip(averages.items(), (RED, "0.5"), strict=False):
+        possible = between[between >= np.max(np.multiply(first, second))]
+        ax.plot(
+            possible, [printed_test(first, second, n, b)[0] for b in possible], "--", color=colour, lw=2, label=words
+        )
     ax.axvspan(*measured, color="0.9", lw=0)
     for edge, words in ((0.05, "one test"), (0.05 / family, f"{family} tests (Holm's first)")):
         z = stats.norm.isf(edge / 2)
