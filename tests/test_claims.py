@@ -374,14 +374,14 @@ def test_a_trained_mask_that_stays_even_does_not_select(tmp_path, monkeypatch):
 def test_of_the_maps_of_one_method_the_most_orderly_counts(tmp_path, monkeypatch):
     monkeypatch.setattr(runs, "ROOT", tmp_path)
     (tmp_path / "paper").mkdir()
-    for released, verdict in ((0.2, DIFFERS), (0.45, NOISE), (0.6, HOLDS)):
-        shares = {"backbone": 0.2, "gdlt": 0.4, "cofinal": 0.25, "cofinal-released": released}
+    for share, verdict in ((0.2, DIFFERS), (0.45, NOISE), (0.6, HOLDS)):
+        shares = {"backbone": 0.2, "gdlt": 0.4, "cofinal": 0.25, "cofinal-released": share}
         rows = [{"kind": k, "measure": "plane, other routines", "value": v, "seed": 0} for k, v in shares.items()]
         rows.append({"kind": "backbone", "measure": "always the commonest grade", "value": 0.17, "seed": 0})
         frame = pd.DataFrame(rows).assign(source="official", target="fisv/pcs")
         frame.to_csv(tmp_path / "paper" / "figure5-readout.csv", index=False)
         found = runs.readout("", ["cofinal", "cofinal-released"], "gdlt")
-        assert found.verdict == verdict and found.ours == pytest.approx(max(0.25, released) - 0.4)
+        assert found.verdict == verdict and found.ours == pytest.approx(max(0.25, share) - 0.4)
         assert runs.readout("", ["backbone"]).verdict == HOLDS and runs.readout("", ["gdlt"]).verdict == DIFFERS
         assert runs.readout("", ["cofinal-repaired"], "gdlt").verdict == UNKNOWN
 

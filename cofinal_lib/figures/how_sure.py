@@ -61,7 +61,7 @@ def best_of_figure(curves: dict[float, np.ndarray], points: pd.DataFrame, line: 
     Args:
         curves: how alike two epochs are -> `paired.best_of`. points: method, target, epochs, lead.
     """
-    rows = list(points.groupby(["method", "epochs"], sort=False))
+    rows = list(points.astype({"epochs": int}).sort_values("method", kind="stable").groupby(["method", "epochs"]))
     fig, ax = plt.subplots(figsize=(7.4, 0.34 * len(rows) + 1.7))
     for (alike, curve), dash in zip(curves.items(), ("-", "--", "-.", ":"), strict=False):
         ax.axvline(curve[-1], ls=dash, color="0.45", lw=1.4, label=f"luck, {len(curve)} epochs alike to {alike:g}")
@@ -73,7 +73,8 @@ def best_of_figure(curves: dict[float, np.ndarray], points: pd.DataFrame, line: 
     for marker, words in (("s", "TES"), ("o", "PCS"), ("D", "Ball")):
         ax.plot([], [], marker, ls="", ms=7, mew=1.4, mfc="none", color="0.2", label=words)
     ax.set_yticks(range(len(rows)), [f"{METHOD_NAMES.get(m, m)}, {epochs} epochs" for (m, epochs), _ in rows])
-    ax.set(ylim=(len(rows) - 0.4, -0.6), xlim=(0, None), xlabel="best on test less last")
+    ax.set(ylim=(len(rows) - 0.4, -0.6), xlabel="best on test less last")
+    ax.axvline(0, color="0.7", lw=0.8)
     ax.legend(fontsize=8, frameon=False, loc="upper left", bbox_to_anchor=(1, 1))
     _small(ax)
     return signed(fig, line)
