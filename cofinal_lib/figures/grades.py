@@ -242,7 +242,7 @@ def luck_figure(judged: pd.DataFrame, line: str, most: int = 20) -> Figure:
     for i, ((source, option), part) in enumerate(groups):
         beside = 0.4 * (i - (len(groups) - 1) / 2)  # marks of one number of settings stand side by side
         right.plot(part["settings"] + beside, part["lead"] / part["sd"], marks[source], ls="none", ms=7, alpha=0.8,
-                   color={"n_grades": ORANGE, "n_subgrades": GREEN}[option],
+                   clip_on=False, color={"n_grades": ORANGE, "n_subgrades": GREEN}[option],
                    label=f"{source}, {SETTING_NAMES[option].removeprefix('number of ')}")  # fmt: skip
     right.set_ylim(0, None)
     right.set_ylabel("lead ÷ noise of one training", fontsize=10)
