@@ -63,8 +63,13 @@ $(OUT)/%.ipynb: book/%.ipynb $(LIBRARY) $(RESULTS) requirements.lock $(OUT)/circ
 	@sed 's/"injected-parameters"/&, "remove-cell"/' $(OUT)/$*.failed.ipynb > $@.new && rm $(OUT)/$*.failed.ipynb
 	@mv $@.new $@
 
+# Which profile the pages show: they are made anew when it is another.
+_build/profile: FORCE
+	@mkdir -p _build
+	@echo $(PROFILE) | cmp -s - $@ || echo $(PROFILE) > $@
+
 # Sphinx repeats no warning for a page it has seen: after a failed build the pages go, so that the next one fails too.
-_build/html/index.html: $(EXECUTED) $(PAGES) $(wildcard book/_static/*)
+_build/html/index.html: $(EXECUTED) $(PAGES) $(wildcard book/_static/*) _build/profile
 	cp -r $(filter-out _config.yml,$(PAGES)) book/_static $(OUT)/
 	$(BIN)/jupyter-book build $(OUT) --config _config.yml --path-output . -W -n --keep-going || \
 	  { rm -rf _build/html _build/.doctrees; exit 1; }

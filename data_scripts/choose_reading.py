@@ -47,7 +47,8 @@ def main(
                 row = {"target": target, "source": data.source, "arm": name, "fold": i}
                 row |= reached(target, task["arms"][name], fold, i, task["epochs"]) | cell
                 row |= {"device": device_name("cpu"), "torch": torch.__version__, "commit": checkout()}
-                whole_csv(out, pd.concat([done, pd.DataFrame([row])]) if len(done) else pd.DataFrame([row]))
+                kept = [pd.read_csv(out)] if out.exists() else []  # read anew: another process may have added rows
+                whole_csv(out, pd.concat([*kept, pd.DataFrame([row])]))
 
 
 def reached(target: str, arm: dict, fold, seed: int, epochs: int) -> dict:

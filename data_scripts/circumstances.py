@@ -1,4 +1,4 @@
-"""What chapters depend on beside code: profile, device, and which data files are at hand, as JSON.
+"""What chapters depend on beside code: profile, device, and which data and results are at hand, as JSON.
 
     python data_scripts/circumstances.py PROFILE
 
@@ -11,13 +11,15 @@ import sys
 import torch
 
 from cofinal_lib.data import registry, state
+from cofinal_lib.results import RESULTS
 
 
 def main(profile: str) -> None:
     """Print the circumstances; a data file counts by its size and time of change."""
     device = torch.cuda.get_device_name() if torch.cuda.is_available() else "cpu"
     files = {dataset: state(dataset) for dataset in registry.DATASETS}
-    print(json.dumps({"profile": profile, "device": device, "files": files}))
+    results = sorted(path.relative_to(RESULTS).as_posix() for path in RESULTS.glob("*/*.csv"))  # a file gone shows here
+    print(json.dumps({"profile": profile, "device": device, "files": files, "results": results}))
 
 
 if __name__ == "__main__":

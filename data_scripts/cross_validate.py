@@ -14,13 +14,15 @@ import pandas as pd
 from cofinal_lib import results
 from cofinal_lib.crossval import ARMS, cross_validate
 from cofinal_lib.data import load
-from cofinal_lib.runs import RunSpec
+from cofinal_lib.runs import RunSpec, checkout
 
 OUT = results.RESULTS / "reference" / "paper" / "crossval.csv"
 
 
 def main(arms: list[str]) -> None:
     """Run what is missing of some arms, one repeat of all after the other, and keep every fold as it ends."""
+    if (checkout() or "").endswith("+changes"):
+        sys.exit("cross_validate.py: the library differs from its commit; commit first, so that rows can be made again")
     data = {target: load(target) for target in ("fisv/tes", "fisv/pcs")}
     for repeat in range(max(ARMS[arm].repeats for arm in arms)):
         for target, arm in product(data, arms):

@@ -30,7 +30,9 @@ def archive(path: Path, folder: Path, names: list[Path]) -> None:
     """A zip of some files of a folder: in order, and without their dates."""
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as out:
         for name in sorted(names):
-            out.writestr(zipfile.ZipInfo(name.relative_to(folder).as_posix()), name.read_bytes(), zipfile.ZIP_DEFLATED)
+            info = zipfile.ZipInfo(name.relative_to(folder).as_posix())
+            info.external_attr = 0o644 << 16  # who unpacks it may share it
+            out.writestr(info, name.read_bytes(), zipfile.ZIP_DEFLATED)
 
 
 def main(tag: str, out: Path) -> None:

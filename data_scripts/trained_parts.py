@@ -2,7 +2,8 @@
 
     python data_scripts/trained_parts.py TARGET SEEDS OUT
 
-Trains with the paper's schedule; a row a seed, stage ("untrained", "trained") and measure goes to the CSV file OUT.
+Trains with the paper's schedule; a row a seed, stage ("untrained", "trained") and measure goes to the CSV file OUT,
+beside the rows of other targets.
 Measures: "largest weight" and "evenness" of Eq. 10's mask on test routines (means; evenness is the normalised entropy,
 1 if all grades weigh the same); "within over between" (NC1, see `cofinal_lib.collapse`) of the coarse classifier's
 last-layer features, and its "grade accuracy", on training routines.
@@ -58,7 +59,8 @@ def main(target: str, seeds: int, out: Path) -> None:
         for stage, model in stages.items():
             for measure, value in measures(model, data).items():
                 rows.append(head | {"seed": seed, "stage": stage, "measure": measure, "value": value} | tail)
-        whole_csv(out, pd.DataFrame(rows))
+        others = [pd.read_csv(out).query("target != @target")] if out.is_file() else []
+        whole_csv(out, pd.concat([*others, pd.DataFrame(rows)]))
 
 
 if __name__ == "__main__":
