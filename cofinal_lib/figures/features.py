@@ -38,7 +38,7 @@ def feature_planes(results: pd.DataFrame, line: str, seed: int | None = None) ->
     grades = np.sort(results["grade"].unique())
     shades = ListedColormap(plt.get_cmap("viridis")(np.linspace(0.05, 0.95, len(grades))))
     span = {"vmin": grades[0] - 0.5, "vmax": grades[-1] + 0.5, "cmap": shades}
-    fig, axes = plt.subplots(2, len(kinds), figsize=(3.1 * len(kinds) + 0.6, 6.4), squeeze=False)
+    fig, axes = plt.subplots(2, len(kinds), figsize=(2.5 * len(kinds) + 0.7, 5.4), squeeze=False)
     for (top, bottom), kind in zip(axes.T, kinds, strict=True):
         part = results[results["kind"] == kind]
         plane, colour = part[["x", "y"]].to_numpy(), METHOD_COLOURS.get(kind, BLACK)
