@@ -66,6 +66,17 @@ def test_kernel_ridge_is_its_formula():
     assert np.allclose(model(features, lengths)["score"], y.mean() + K @ weights, atol=1e-4)
 
 
+def test_kernel_ridges_width_counts_features_so_that_a_copy_of_each_changes_nothing():
+    features, lengths = routines()
+    scores = features[:, :2].mean(1)[:, 0].square() + 0.1 * features[:, 8:].mean(1)[:, 1]
+    predicted = []
+    for clips in (features, torch.cat([features, features], -1)):
+        model = KernelRidge(KernelRidgeConfig())
+        model.solve(clips[:60], lengths[:60], scores[:60])
+        predicted.append(model(clips, lengths)["score"])
+    assert torch.allclose(*predicted, atol=1e-4)
+
+
 def test_what_a_line_and_a_mean_cannot_see():
     features, lengths = routines(300)
     mean, first, last = features.mean(1)[:, 0], features[:, :2].mean(1)[:, 0], features[:, 8:].mean(1)[:, 0]

@@ -78,6 +78,9 @@ def test_mean_interval_by_hand_and_within_bounds():
     assert (mean, low, high) == pytest.approx((2, 2 - 4.302653 / math.sqrt(3), 2 + 4.302653 / math.sqrt(3)))
     assert math.isnan(mean_interval([0.4])[1])
     mean, low, high = mean_interval([0.7, 0.98], correlations=True)
+    z = np.arctanh([0.7, 0.98])
+    half = 12.7062 * np.ptp(z) / 2  # Student's t of one degree of freedom, times the error of the mean of two
+    assert (low, high) == pytest.approx((np.tanh(z.mean() - half), np.tanh(z.mean() + half)), abs=1e-5)
     assert mean == pytest.approx(0.84) and -1 <= low < 0.7 and 0.98 < high <= 1
 
 

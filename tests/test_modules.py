@@ -191,6 +191,24 @@ def test_every_arm_trains_every_parameter_and_scores_within_the_range(without):
         assert ((out[f"score_{decoding}"] >= 2) & (out[f"score_{decoding}"] <= 20)).all()
 
 
+@pytest.mark.parametrize("unit", ["grade", "range", "point"])
+@torch.no_grad()
+def test_the_objective_is_eq_1_and_2_with_every_weight_at_its_own_loss(unit):
+    torch.manual_seed(0)
+    config = small(score_unit=unit, weight_c=2.0, weight_f=3.0, weight_r=5.0)
+    model, scores = CoFInAl(config, torch.Generator().manual_seed(0)).eval(), [2.5, 9.0, 19.0]
+    out = model(torch.randn(3, 5, 6), torch.tensor([5, 5, 5]))
+    loss = {name: float(value) for name, value in model.loss(out, torch.tensor(scores)).items()}
+    length = {"grade": 18 / config.n_grades, "range": 18, "point": 1}[unit]
+    L_S = sum(((float(p) - s) / length) ** 2 for p, s in zip(out["score_soft"], scores, strict=True)) / (2 * 3)
+    grade, subgrade = (i.tolist() for i in model.targets(torch.tensor(scores)).values())
+    L_C = -sum(math.log(softmax(out["grade_logits"][b].tolist())[grade[b]]) for b in range(3)) / 3
+    L_F = sum((float(out["cosines"][b, subgrade[b]]) - 1) ** 2 for b in range(3)) / (2 * 3)
+    L_R = float(graph_regulariser(model.gpm.prototypes))
+    assert [loss[name] for name in ("L_S", "L_C", "L_F", "L_R")] == pytest.approx([L_S, L_C, L_F, L_R], rel=1e-4)
+    assert loss["total"] == pytest.approx(L_S + 2 * L_C + 3 * L_F + 5 * L_R, rel=1e-4)
+
+
 def test_hard_scores_are_the_midpoints_of_the_likeliest_level():
     torch.manual_seed(0)
     model = CoFInAl(small(), torch.Generator().manual_seed(0)).eval()

@@ -12,7 +12,9 @@ from cofinal_lib.metrics import spearman_rows
 from cofinal_lib.records import REFERENCE
 from cofinal_lib.runs import device_name, run, versions
 
-TOLERANCE = 0.15  # of an SRCC on 54 movements, three seeds: other kernels round otherwise, and training amplifies it
+# Of an SRCC on 54 movements, three seeds: other kernels round otherwise, and training amplifies it. From AVX2 to AVX512
+# it came to 0.0005; without shuffling or weight decay it is 0.07 and more.
+TOLERANCE = 0.03
 
 
 @pytest.mark.parametrize(
@@ -38,7 +40,10 @@ def test_a_fresh_run_gives_what_is_kept(artefact, method, options, tmp_path):
     rank = tables.ranks(row)
     assert spearman_rows(rank[1:], rank[0]) == pytest.approx(tables.per_seed(row["per_seed"]), abs=1e-5)
     same = kept["torch"][0] == versions()["torch"] and kept["device"][0] == device_name("cpu")
-    assert abs(kept["srcc"] - fresh["srcc"]).max() < (1e-5 if same else TOLERANCE)
+    for name in ("srcc", "routines_low", "routines_high"):
+        assert abs(kept[name] - fresh[name]).max() < (1e-5 if same else TOLERANCE), name
+    assert kept["relative_l2"].to_numpy() == pytest.approx(fresh["relative_l2"].to_numpy(), rel=1e-5 if same else 0.05)
+    assert kept["ridge"].to_numpy() == pytest.approx(fresh["ridge"].to_numpy(), abs=1e-5)
 
 
 @pytest.mark.parametrize("name", ["table1", "table3", "figure4a", "figure5", "figure5-readout", "figure6", "costs"])

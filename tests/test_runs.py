@@ -78,7 +78,15 @@ def test_whatever_could_change_the_numbers_changes_the_id(record, monkeypatch, t
     ids.add(id_of(dataclasses.replace(SPEC, twin=SPEC.twin | {"judge_noise": 0.31})))
     monkeypatch.setattr(runs, "library_digest", lambda: "another library")
     ids.add(id_of(SPEC))
-    assert len(ids) == 6
+    monkeypatch.setattr(runs, "device_name", lambda device: "another processor")
+    ids.add(id_of(SPEC))
+    data = load("twin/hoop", **SPEC.twin)
+    other = dataclasses.replace(data, is_train=data.is_train.roll(1))
+    monkeypatch.setattr(runs, "load", lambda *args, **knobs: other)
+    ids.add(id_of(SPEC))
+    assert len(ids) == 8
+    numbers_come_from = ("cofinal.py", "train.py", "metrics.py", "runs.py", "data/twin.py", "rivals/gdlt.py", "etf.py")
+    assert not any(name.startswith(runs.SHOWING) for name in numbers_come_from)
 
 
 def test_numbers_repeat_to_the_last_bit(record, tmp_path):

@@ -9,9 +9,10 @@ import torch
 from cofinal_lib.cofinal import CoFInAl, CoFInAlConfig
 from cofinal_lib.data import load
 from cofinal_lib.errors import CofinalError
+from cofinal_lib.grade_parsing import graph_regulariser
 from cofinal_lib.metrics import spearman
 from cofinal_lib.rivals import GDLT
-from cofinal_lib.train import Schedule, _drawing_from, _order, _Stacked, embed, fit, predict
+from cofinal_lib.train import Schedule, _drawing_from, _held_out, _optimiser, _order, _Stacked, embed, fit, predict
 
 
 @pytest.fixture(scope="module")
@@ -174,6 +175,50 @@ def test_the_schedule_is_the_papers_cosine():
     schedule = Schedule()
     assert schedule.lr_at(0) == 0.01 and schedule.lr_at(199) == pytest.approx(0.0001)
     assert schedule.lr_at(100) == pytest.approx(0.00505, rel=0.02)
+
+
+def test_steps_lower_the_rate_after_three_quarters_and_seven_eighths():
+    rates = [Schedule(decay="steps", lr=1.0).lr_at(epoch) for epoch in (0, 149, 150, 174, 175, 199)]
+    assert rates == pytest.approx([1, 1, 0.1, 0.1, 0.01, 0.01])
+    assert Schedule(decay="none", lr=0.3).lr_at(199) == 0.3
+
+
+def test_a_step_is_the_optimisers_formula_weight_decay_and_all():
+    start, gradients, decay = torch.tensor([1.0, -2.0]), [torch.tensor([0.5, 0.1]), torch.tensor([-0.3, 0.2])], 0.2
+    p = start.clone().requires_grad_()
+    optimiser, _ = _optimiser([p], Schedule(lr=0.1, momentum=0.9, weight_decay=decay))
+    by_hand, speed = start.clone(), torch.zeros(2)
+    for gradient in gradients:
+        p.grad = gradient.clone()
+        optimiser.step()
+        speed = 0.9 * speed + gradient + decay * by_hand
+        by_hand = by_hand - 0.1 * speed
+    assert torch.allclose(p.detach(), by_hand)
+    p = start.clone().requires_grad_()
+    optimiser, _ = _optimiser([p], Schedule(optimiser="adam", lr=0.1, weight_decay=decay))
+    p.grad = torch.zeros(2)
+    optimiser.step()
+    assert torch.allclose(p.detach(), start - 0.1 * start.sign(), atol=1e-4), "Adam's first step has the rate's length"
+
+
+def test_each_epoch_shuffles_anew_and_each_seed_holds_out_others():
+    kept, draws = torch.arange(40)[None], [torch.Generator().manual_seed(0)]
+    first, second = (
+        torch.cat([batch[0] for batch, _ in _order(kept, torch.full((40,), 3), Schedule(), None, draws)]).tolist()
+        for _ in range(2)
+    )
+    assert sorted(first) == sorted(second) == list(range(40)) and first != second
+    assert first != sorted(first) and second != sorted(second)
+    held = [_held_out(torch.arange(40), 0.2, seed).tolist() for seed in (0, 1)]
+    assert [len(rows) for rows in held] == [8, 8] and held[0] != held[1] and held[0] != list(range(8))
+
+
+@pytest.mark.parametrize("stack", [1, 2])
+def test_a_loss_is_the_mean_over_an_epochs_batches(stack):
+    data = load("twin/ball", feature_dim=16, n_train=70)  # three batches
+    results = fit(build_for(data), data, [0, 1], Schedule(epochs=1, lr=1e-9, holdout=0), stack=stack)
+    for result in results:  # L_R is that of the prototypes, whatever the batch; at this rate they stand still
+        assert result.losses["L_R"][0] == pytest.approx(float(graph_regulariser(result.model.gpm.prototypes)), rel=1e-4)
 
 
 def test_divergence_and_too_few_routines_are_named(twin):

@@ -40,15 +40,18 @@ def test_it_learns_a_signal_in_the_mean_clip_in_one_epoch_whatever_the_seed(easy
 
 
 def test_the_unit_of_the_scores_does_not_matter():
-    """Tube and C are shares of the training scores' range: tenfold scores give tenfold predictions."""
+    """Tube and C are shares of the training scores' range: sevenfold scores give sevenfold predictions."""
     generator = torch.Generator().manual_seed(0)
     features, lengths = torch.randn(40, 3, 5, generator=generator), torch.full((40,), 3)
     scores = features.mean(1)[:, 0] + 0.2 * torch.randn(40, generator=generator)
-    predicted = []
-    for unit in (1, 10):
+    predicted, chosen = [], []
+    for unit in (1, 7):
         y = (unit * scores).double()
         model = C3DSVR(C3DSVRConfig(low=float(y.min()), high=float(y.max())))
         error = model.solve(features, lengths, y)["total"]
         predicted.append(model(features, lengths)["score"].double() / unit)
+        chosen.append(model.fitted.best_params_["svr__C"] / unit)
         assert error == pytest.approx(float((unit * predicted[-1] - y).square().mean()), rel=1e-5)
-    assert torch.allclose(*predicted, atol=1e-2)
+    assert torch.allclose(*predicted, atol=1e-2) and chosen[0] == pytest.approx(chosen[1])
+    grid = model.fitted.param_grid["svr__C"]
+    assert grid[0] < unit * chosen[1] < grid[-1], "between the ends, so that a grid of another unit would not do"

@@ -10,6 +10,7 @@ from cofinal_lib.cofinal import CoFInAl, CoFInAlConfig
 from cofinal_lib.errors import CofinalError
 from cofinal_lib.grade_parsing import graph_regulariser
 from cofinal_lib.rivals.cofinal_released import ReleasedCoFInAl, ReleasedCoFInAlConfig, grade_weights
+from cofinal_lib.train import predict
 
 FEATURES = torch.randn(8, 6, 10, generator=torch.Generator().manual_seed(1))
 LENGTHS = torch.tensor([6, 3, 6, 5, 1, 6, 2, 4])
@@ -289,3 +290,12 @@ def test_the_printed_method_can_take_the_released_losses():
     for options in ({"regulariser": "triplets"}, {"fine_loss": "L1"}):
         with pytest.raises(CofinalError, match=next(iter(options))):
             CoFInAlConfig(**options)
+
+
+@torch.no_grad()
+def test_test_routines_are_scored_alone_whatever_their_batch():
+    model = build(score_cap=25.0)
+    scored = predict(model, [(torch.arange(8), FEATURES, LENGTHS)], 8)[:, 0]
+    alone = [float(model(FEATURES[i : i + 1], LENGTHS[i : i + 1])["score"]) for i in range(8)]
+    assert scored == pytest.approx(alone, abs=1e-4)
+    assert scored != pytest.approx(model(FEATURES, LENGTHS)["score"].numpy(), abs=1e-4), "one arg max for the batch"

@@ -16,7 +16,7 @@ from cofinal_lib.padding import fixed_clips
 from cofinal_lib.records import SELECTIONS
 from cofinal_lib.rivals import GDLT, HGCN, METHODS, MSLSTM, SOLVED, ActionNet, ReleasedCoFInAl
 from cofinal_lib.runs import RunSpec, run
-from cofinal_lib.train import embed, fit
+from cofinal_lib.train import Schedule, _groups, _optimiser, embed, fit
 
 SMALL = {  # options for a small twin
     "ridge": {},
@@ -193,6 +193,39 @@ def test_sizes_come_from_the_data_options_from_the_authors_and_from_the_reader(t
     config = RunSpec("twin/pcs", method="cofinal-released").config(twin)
     assert (config.dropout, config.alpha, config.activation, config.score_cap) == (0.3, 0.5, 3, 40.0)
     assert RunSpec("twin/ball", method="ms-lstm", epochs=7).schedule == dataclasses.replace(MSLSTM.schedule, epochs=7)
+
+
+def test_every_method_trains_as_its_authors_say():
+    paper = dict(epochs=200, batch_size=32, optimiser="sgd", lr=0.01, decay="cosine", lr_end=1e-4, momentum=0.9)
+    own = {
+        "cofinal": dict(weight_decay=0.01, clip_norm=10.0),  # Sec. 4.1; the limit is ours
+        "cofinal-released": dict(weight_decay=1e-4),
+        "gdlt": dict(weight_decay=1e-4),
+        "action-net": dict(weight_decay=1e-4, decay="steps"),
+        "hgcn": dict(weight_decay=1e-4, optimiser="adam", lr=1e-4, decay="none"),
+        "ms-lstm": dict(weight_decay=0.0, optimiser="adam", lr=5e-4, decay="none", batch_size=128),
+    }
+    own["cofinal-repaired"] = own["cofinal"]
+    assert {m: RunSpec("twin/ball", method=m).schedule for m in METHODS if m not in SOLVED} == {
+        m: Schedule(**(paper | changes)) for m, changes in own.items()
+    }
+
+
+def test_cofinals_sizes_are_those_of_sec_4_1():
+    for target, dropout in (("twin/ball", 0.3), ("twin/pcs", 0.7)):
+        c = RunSpec(target).config(load(target))
+        assert (c.feature_dim, c.procedure_dim, c.score_dim, c.n_procedures) == (1024, 512, 256, 5)
+        assert (c.dropout, c.weight_c, c.weight_f, c.weight_r) == (dropout, 1, 1, 1)
+        assert (c.n_grades, c.n_subgrades, c.sharpness, c.score_unit) == (4, 20, 10, "grade")  # ours
+    assert RunSpec("twin/pcs", method="cofinal-repaired").config(load("twin/pcs")).dropout == 0.3
+
+
+def test_action_nets_last_layers_learn_five_times_as_fast():
+    model = ActionNet(ActionNet.Config(feature_dim=8, n_clips=5))
+    optimiser, _ = _optimiser(_groups(model, ActionNet.schedule), ActionNet.schedule)
+    rates = {id(p): group["lr"] for group in optimiser.param_groups for p in group["params"]}
+    last = {id(p) for p in model.fc.parameters()}
+    assert all(rates[id(p)] == pytest.approx(0.05 if id(p) in last else 0.01) for p in model.parameters())
 
 
 def test_a_seventh_rival_is_one_class_and_one_line(tmp_path, monkeypatch):
