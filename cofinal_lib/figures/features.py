@@ -64,7 +64,7 @@ def feature_planes(results: pd.DataFrame, line: str, seed: int | None = None) ->
         bottom.set_title(f"SRCC {row['srcc']:.2f} [{row['low']:.2f}, {row['high']:.2f}]", fontsize=10)
         bottom.set_xlabel("true score", fontsize=10)
         bottom.tick_params(labelsize=9)
-        bottom.legend(fontsize=8, frameon=False, loc="upper left")
+        bottom.legend(fontsize=8, frameon=False, loc="lower right")
     for ax in axes[1, 1:]:
         ax.sharey(axes[1, 0])
     axes[1, 0].set_ylabel("predicted score\n(backbone: ridge regression)", fontsize=10)
