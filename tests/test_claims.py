@@ -115,6 +115,7 @@ def test_a_result_beside_our_interval():
     assert verdicts.reproduced(0.771, 0.7712, 0.68, 0.84) == HOLDS
     assert verdicts.reproduced(0.820, 0.771, 0.68, 0.84) == NOISE
     assert verdicts.reproduced(0.843, 0.426, 0.27, 0.56) == DIFFERS
+    assert verdicts.reproduced(0.600, 0.771, 0.68, 0.84) == DIFFERS, "below as well as above"
 
 
 @given(st.floats(-1, 1), st.floats(0.001, 1))
@@ -310,12 +311,12 @@ def test_cells_follow_a_readers_own_runs(tmp_path, monkeypatch):
 def test_two_methods_are_compared_on_the_same_routines_whatever_their_seeds(tmp_path, monkeypatch):
     monkeypatch.setattr(runs, "ROOT", tmp_path)
     order = np.arange(40)
-    near, far = order.reshape(-1, 2)[:, ::-1].ravel(), np.random.default_rng(0).permutation(40)
-    said = ["|".join(" ".join(map(str, row)) for row in rows) for rows in ((order, near), (order, far, far))]
+    near, far, farther = order.reshape(-1, 2)[:, ::-1].ravel(), *np.random.default_rng(0).permuted([order] * 2, axis=1)
+    said = ["|".join(" ".join(map(str, row)) for row in rows) for rows in ((order, near), (order, far, farther))]
     _kept_runs(tmp_path, "fisv/pcs", "cofinal", 0.9, 0.8, 0.95, ranks=said[0])
     _kept_runs(tmp_path, "fisv/pcs", "gdlt", 0.1, 0.0, 0.2, ranks=said[1])
     found = runs.beats("", "fisv/pcs")
-    low, high = difference_interval(near[None], np.stack([far, far]), order)
+    low, high = difference_interval(near[None], np.stack([far, farther]), order)
     assert (found.verdict, found.low, found.high) == (HOLDS, low, high) and found.ours == pytest.approx(0.8)
 
 
@@ -349,6 +350,85 @@ def test_overfitting_less_holds_only_where_it_does_so_on_every_target(tmp_path, 
         found = runs.narrows_gap("", "FGS")
         assert found.verdict == verdict, gaps
         assert found.verdict == UNKNOWN or all(target in found.why for target in gaps)
+
+
+def test_a_part_is_worth_something_on_rg_only_where_all_four_targets_say_so(tmp_path, monkeypatch):
+    monkeypatch.setattr(runs, "ROOT", tmp_path)
+    clear, luck = ([0.40, 0.41, 0.42], [0.60, 0.61, 0.63]), ([0.40, 0.41, 0.42], [0.30, 0.61, 0.90])
+    names = [f"rg/{name}" for name in ("ball", "clubs", "hoop", "ribbon")]
+    for last, verdict in ((clear, HOLDS), (luck, NOISE), (clear[::-1], DIFFERS)):
+        _kept_arms(tmp_path, dict.fromkeys(names[:3], clear) | {names[3]: last, "fisv/pcs": clear[::-1]})
+        found = runs.part("", "FGS")
+        losses = [0.61333 - 0.41] * 3 + [np.mean(last[1]) - np.mean(last[0])]
+        assert found.verdict == verdict and found.ours == pytest.approx(np.mean(losses), abs=1e-4), "of RG alone"
+    _kept_arms(tmp_path, dict.fromkeys(names[:3], clear))
+    found = runs.part("", "FGS")
+    assert found.verdict == UNKNOWN and "rg/hoop: leaving it out costs 0.203" in found.why
+
+
+def _kept_curves(root, curves):
+    """Figure 6: {(target, method): {epoch: (training, test SRCC)}}."""
+    rows = []
+    for (target, method), curve in curves.items():
+        head = {"target": target, "source": "official", "method": method, "measure": "srcc"}
+        head |= {"seeds": 3, "epochs": 200, "device": "x", "torch": "2", "commit": "a" * 40}
+        for epoch, values in curve.items():
+            both = zip(("train", "test"), values, strict=True)
+            rows += [head | {"epoch": epoch, "split": split, "mean": value} for split, value in both]
+    (root / "paper").mkdir(exist_ok=True)
+    pd.DataFrame(rows).to_csv(root / "paper" / "figure6.csv", index=False)
+
+
+BALL, PCS = ("rg/ball", "gdlt"), ("fisv/pcs", "gdlt")
+
+
+def _crossing_at(epoch):
+    return {e: (0.5 + 0.01 * (e - epoch + 1), 0.5) for e in range(5, 101, 5)}
+
+
+def test_curves_cross_where_training_is_first_above_test(tmp_path, monkeypatch):
+    monkeypatch.setattr(runs, "ROOT", tmp_path)
+    for epoch, verdict in ((25, HOLDS), (30, HOLDS), (60, DIFFERS), (200, DIFFERS)):
+        _kept_curves(tmp_path, {BALL: _crossing_at(epoch), PCS: _crossing_at(5)})
+        found = runs.crossing(25)
+        assert found.verdict == verdict and (found.ours == epoch or np.isnan(found.ours) and epoch == 200)
+    _kept_curves(tmp_path, {PCS: _crossing_at(60)})
+    found = runs.crossing(25)
+    assert found.verdict == UNKNOWN and "above at epoch 60 first, by 0.410 at the end" in found.why
+
+
+def test_a_gap_widens_where_its_end_is_above_its_middle(tmp_path, monkeypatch):
+    monkeypatch.setattr(runs, "ROOT", tmp_path)
+    for gaps, verdict in (((0.1, 0.2, 0.3), HOLDS), ((0.1, 0.3, 0.2), DIFFERS), ((0.1, 0.2, 0.2), DIFFERS)):
+        _kept_curves(tmp_path, {BALL: {50 * i: (0.5 + gap, 0.5) for i, gap in enumerate(gaps, 1)}})
+        found = runs.widening("")
+        assert found.verdict == verdict and found.ours == pytest.approx(gaps[-1])
+        assert f"{gaps[1]:.3f} after 100 epochs" in found.why
+    _kept_curves(tmp_path, {PCS: _crossing_at(25)})
+    assert runs.widening("").verdict == UNKNOWN
+
+
+def test_of_our_gaps_the_smallest_counts(tmp_path, monkeypatch):
+    monkeypatch.setattr(runs, "ROOT", tmp_path)
+    for gdlt, verdict in ((0.45, HOLDS), (0.25, NOISE), (0.15, DIFFERS)):
+        ends = {"gdlt": gdlt, "cofinal": 0.5, "cofinal-released": 0.2}
+        _kept_curves(tmp_path, {("rg/ball", m): {5: (0.5, 0.5), 200: (0.5 + gap, 0.5)} for m, gap in ends.items()})
+        found = runs.overfits_less("", "rg/ball")
+        assert found.verdict == verdict and found.ours == pytest.approx(gdlt - 0.2)
+
+
+def test_features_collapse_where_their_spread_falls_below_a_tenth(tmp_path, monkeypatch):
+    monkeypatch.setattr(runs, "ROOT", tmp_path)
+    (tmp_path / "paper").mkdir()
+    for after, verdict in ((0.9, DIFFERS), (0.11, DIFFERS), (0.09, HOLDS)):
+        kept = [("within over between", "untrained", 1.0), ("within over between", "trained", after)]
+        kept.append(("grade accuracy", "trained", 0.5))
+        rows = [(*row, seed) for row in kept for seed in (0, 1)]
+        frame = pd.DataFrame(rows, columns=["measure", "stage", "value", "seed"])
+        frame = frame.assign(target="fisv/pcs", source="official", method="cofinal", epochs=2, torch="2")
+        frame.to_csv(tmp_path / "paper" / "parts.csv", index=False)
+        found = runs.collapse("")
+        assert found.verdict == verdict and found.ours == pytest.approx(after)
 
 
 def test_a_trained_mask_that_stays_even_does_not_select(tmp_path, monkeypatch):
@@ -414,23 +494,23 @@ def test_what_was_reached_averages_the_repaired_reading_alone(tmp_path, monkeypa
     readings.to_csv(tmp_path / "paper" / "readings.csv", index=False)
     assert runs.reached(0.788).verdict == UNKNOWN, "no run of the repaired reading yet"
     score, seed = np.arange(100), np.random.default_rng(0).permutation(100)
-    near = np.argsort(np.argsort(score + 0.5 * seed))
+    seeds = np.argsort(np.argsort(score + np.array([[0.5], [2.0]]) * seed))
     rows = [
         {
             "target": target,
             "method": method,
             "srcc": srcc,
-            "ranks": " ".join(map(str, score)) + "|" + " ".join(map(str, p)),
+            "ranks": "|".join(" ".join(map(str, ranks)) for ranks in (score, *p)),
         }
         for target, srcc in (("fisv/tes", 0.7), ("fisv/pcs", 0.8))
-        for method, p in (("cofinal-repaired", near), ("cofinal", score[::-1]))
+        for method, p in (("cofinal-repaired", seeds), ("cofinal", seeds[1:]))
     ]
     same = {"source": "official", "split": "test", "selection": "last", "decoding": "soft", "run_id": "x", "seeds": 1}
     same |= {"epochs": 200, "device": "cpu", "torch": "2", "commit": "c"}
     pd.DataFrame(rows).assign(**same).to_csv(tmp_path / "paper" / "table1.csv", index=False)
     found = runs.reached(0.9999)
     assert found.ours == pytest.approx(np.tanh((np.arctanh(0.7) + np.arctanh(0.8)) / 2))
-    low, high = bootstrap_interval(near, score, seed=0)
+    low, high = bootstrap_interval(seeds, score, seed=0)
     assert (found.low, found.high) == pytest.approx((low, high)), "both scores of the same routines: as one score"
     assert found.verdict == DIFFERS and "best of 1 readings" in found.why and "1 more unfinished" in found.why
 
@@ -443,6 +523,26 @@ def test_balance_is_asked_of_the_classes_that_have_a_frame(monkeypatch):
     first = pd.DataFrame({"score": [*low, *np.linspace(0.25, 1, 61)], "split": "train"})
     monkeypatch.setattr(files, "_of", lambda target: first)
     assert files.balanced("", grades=4, subgrades=20).verdict == DIFFERS
+
+
+def test_an_epoch_counts_as_above_only_where_training_is_logged_higher(monkeypatch):
+    log = pd.DataFrame({"epoch": range(3), "train": [0.9, 0.8, 0.8], "test": [0.8, 0.8, 0.8005]})
+    for rows, n, verdict in ((log, 1, CONTRADICTED), (log[1:], 0, HOLDS)):
+        monkeypatch.setattr(files, "_log", lambda rows=rows: rows)
+        found = files.test_above_train("")
+        assert (found.verdict, found.ours) == (verdict, n), "not where both are alike"
+
+
+def test_the_logged_training_srcc_is_an_artefact_only_by_both_of_its_signs(monkeypatch):
+    scores = pd.DataFrame({"score": np.arange(10.0), "split": "train"})
+    monkeypatch.setattr(files, "_of", lambda target: scores)
+    for below, jump, verdict in ((6, 0.1, "artefact"), (5, 0.1, HOLDS), (6, 0.04, HOLDS)):
+        turns = np.arange(60) % 2
+        log = pd.DataFrame({"epoch": range(60), "train": 0.8 + jump * turns, "test": 0.8 + 0.01 * turns})
+        monkeypatch.setattr(files, "_log", lambda log=log: log)
+        logged = pd.DataFrame({"logged": [0.7] * below + [0.9] * (100 - below)})
+        monkeypatch.setattr(files, "simulate", lambda scores, draws, logged=logged: logged)
+        assert files.logged_training("").verdict == verdict, (below, jump)
 
 
 def test_over_a_per_cent_is_no_equality():

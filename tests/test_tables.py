@@ -16,7 +16,7 @@ import torch
 
 from cofinal_lib import main_results, results, tables
 from cofinal_lib.cofinal import CoFInAlConfig
-from cofinal_lib.data import load
+from cofinal_lib.data import at_hand, load, scores_at_hand
 from cofinal_lib.figures import networks
 from cofinal_lib.figures import rivals as draw
 from cofinal_lib.figures.rivals import METHOD_COLOURS, METHOD_NAMES
@@ -139,12 +139,27 @@ def test_averages_by_hand():
     assert mean == pytest.approx(np.tanh(0.6)) and np.isnan(low) and np.isnan(high)
 
 
+def test_averages_over_routines_vary_as_one_on_fis_v_and_each_by_itself_on_rg():
+    last = {"twin/tes": 0.3, "twin/pcs": 0.6, "twin/ball": 0.3, "twin/clubs": 0.4, "twin/hoop": 0.5, "twin/ribbon": 0.6}
+    frame = pd.concat([runs([target], ["gdlt"], last=(rho, rho + 0.1)) for target, rho in last.items()])
+    cells = main_results.compare(tables.last_epoch(frame)).query("source == 'twin' and method == 'gdlt'")
+    for group in ("Fis-V", "RG"):
+        columns = ["srcc", "low", "high", "routines_low", "routines_high"]
+        part = cells[cells["group"] == group].set_index("target")[columns]
+        z, down, up, low, high = np.arctanh(part.drop("average").to_numpy().T)
+        half, over_seeds = (high - low) / 2, (((up - down) / 2) ** 2).sum() ** 0.5 / len(z)
+        over_routines = half.mean() if group == "Fis-V" else (half**2).sum() ** 0.5 / 4  # the same routines, or not
+        ends = [z.mean() + side * width for width in (over_seeds, over_routines) for side in (-1, 1)]
+        assert np.allclose(part.loc["average"], np.tanh([z.mean(), *ends])), group
+
+
 def test_verdict_by_hand():
     rows = [("a", 0.5, 0.4, 0.6), ("b", 0.8, 0.7, 0.9), ("c", 0.5, 0.45, 0.75), ("svr", 0.3, 0.3, 0.3)]
+    rows.append(("d", 0.7, 0.55, 0.85))  # above ridge on average, not so all of its interval
     cells = [("twin", m, "RG", "ball", *r) for m, *r in [*rows, ("ridge", 0.65, np.nan, np.nan)]]
     cells.append(("paper", "a", "RG", "ball", 0.9, 0.8, 0.95))
     cells = pd.DataFrame(cells, columns=["source", "method", "group", "target", "srcc", "low", "high"])
-    assert main_results.verdict(cells) == {"cells": 3, "above_ridge": 1, "pairs": 3, "pairs_apart": 1}
+    assert main_results.verdict(cells) == {"cells": 4, "above_ridge": 1, "pairs": 6, "pairs_apart": 1}
     assert not any(main_results.verdict(cells, ("official",)).values())
 
 
@@ -152,6 +167,15 @@ def test_one_printed_average_does_not_follow_from_its_cells():
     wrong = main_results.recomputed_averages().query("not agrees")
     assert list(wrong["method"]) == ["ACTION-NET"] and list(wrong["backbone"]) == ["I3D + ResNet"]
     assert wrong["recomputed"].iloc[0] == pytest.approx(fisher_mean([0.528, 0.652, 0.708, 0.578]))
+
+
+def test_numbers_of_test_routines_are_those_of_the_data(mirror):
+    for dataset, group in (("rg", "RG"), ("fisv", "Fis-V")):
+        counted = scores_at_hand(dataset).query("split == 'test'").groupby("target").size()
+        assert list(counted) == [tables.N_TEST[group]] * len(tables.GROUPS[group])
+    if not at_hand("uiprmd/deep-squat"):
+        pytest.skip("needs UI-PRMD: set COFINAL_MIRROR, or cofinal data fetch uiprmd")
+    assert len(load("uiprmd/deep-squat").rows("test")) == tables.N_TEST["UI-PRMD"]
 
 
 # --------------------------------------------------------------------------------------- luck
@@ -173,6 +197,9 @@ def test_printed_leads_by_hand():
     assert tuple(leads.loc[("RG", "ribbon"), ["rival", "best"]]) == ("ACTION-NET", 0.754)
     assert leads.loc[("Fis-V", "average"), "lead"] == pytest.approx(0.788 - 0.761)
     assert (leads["needed_alike"] < leads["needed"]).all()
+    for group, n, targets in (("Fis-V", 100, 1), ("RG", 50, 4)):  # Fis-V's two scores are of the same routines
+        row = leads.loc[(group, "average")]
+        assert row["needed"] == main_results.luck((row["cofinal"] + row["best"]) / 2, n, targets=targets), group
     assert len(main_results.leads_table(leads.reset_index()).data) == 8
 
 
@@ -193,6 +220,10 @@ def test_selection_leads_are_paired_by_seed_and_pool_twins():
     assert set(leads["method"]) == {"gdlt"} and list(leads["data"].unique()) == ["twins", "fisv/pcs"]
     assert np.allclose(leads["lead"], np.where(leads["selection"] == "validation", -0.05, 0.05))
     assert dict(leads.groupby("data")["pairs"].first()) == {"twins": 6, "fisv/pcs": 3}
+    mixed = pd.concat([runs(["twin/ball"], ["gdlt"], lead=0.05), runs(["twin/tes"], ["gdlt"], last=(0.6, 0.7, 0.8))])
+    mixed = pd.concat([mixed.query("selection == 'last'"), mixed.query("selection != 'last'")[::-1]])
+    spans = main_results.selection_leads(mixed).set_index("selection")["spans"]
+    assert spans["best_on_test"] == "0.05 0.05 0.05 0.1 0.1 0.1", "a target with itself, whatever the rows' order"
     undefined = runs(["fisv/pcs"], ["gdlt"], last=(0.5, np.nan))
     assert list(main_results.selection_leads(undefined)["pairs"]) == [1, 1], "a seed without a ranking is left out"
 
