@@ -26,6 +26,11 @@ def test_every_run_belongs_to_one_job_and_every_artefact_finds_its_runs(profile)
     assert all(len({s.target for s in specs}) == 1 and len(specs) <= size for specs in jobs.values())
 
 
+def test_what_is_solved_needs_one_seed():
+    for method, n in (("cofinal", 10), ("gdlt", 10), ("ridge", 1), ("kernel-ridge", 1), ("c3d-svr", 1)):
+        assert experiments.spec("paper", "fisv/pcs", method).seeds == tuple(range(n)), method
+
+
 def test_the_paper_profile_holds_the_whole_grid():
     p = experiments.profile("paper")
     official = [t for t in p["table1"] if t.startswith(("rg", "fisv"))]

@@ -65,6 +65,7 @@ def test_fisher_mean_of_a_perfect_correlation():
 
 def test_relative_l2_by_hand():
     assert relative_l2([1, 2], [1, 4], low=0, high=10) == pytest.approx(100 * 0.04 / 2)
+    assert relative_l2([11, 12], [11, 14], low=10, high=20) == pytest.approx(100 * 0.04 / 2)
 
 
 def test_intervals_of_the_audit():

@@ -11,7 +11,7 @@ from cofinal_lib.cofinal import CoFInAl, CoFInAlConfig, count_macs, count_parame
 from cofinal_lib.errors import CofinalError
 from cofinal_lib.fine_scoring import FineGrainedScoring, dot_regression_loss
 from cofinal_lib.grade_parsing import GradeParsing, graph_regulariser
-from cofinal_lib.temporal_fusion import SegmentAverages, TemporalFusion
+from cofinal_lib.temporal_fusion import EncoderFusion, SegmentAverages, TemporalFusion
 
 
 def softmax(xs):
@@ -189,6 +189,18 @@ def test_every_arm_trains_every_parameter_and_scores_within_the_range(without):
         assert idle or parameter.grad.abs().sum() > 0, name
     for decoding in ("soft", "hard"):
         assert ((out[f"score_{decoding}"] >= 2) & (out[f"score_{decoding}"] <= 20)).all()
+
+
+def test_a_fine_feature_teaches_the_mask_too():
+    torch.manual_seed(0)
+    module = GradeParsing(5, 4, 3).double()
+    procedures = torch.randn(1, 2, 5, dtype=torch.float64, requires_grad=True)
+    assert torch.autograd.gradcheck(lambda x: module(x)[1], procedures), "Eq. 10's M has a gradient in Eq. 11"
+
+
+def test_an_encoders_feed_forward_part_is_three_times_as_wide():
+    plain, wide = (count_parameters(EncoderFusion(6, 8, 3, feed_forward=f)) for f in (False, True))
+    assert wide - plain == 8 * 24 + 24 + 24 * 8 + 8 + 2 * 8
 
 
 @pytest.mark.parametrize("unit", ["grade", "range", "point"])

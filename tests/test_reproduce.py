@@ -15,6 +15,7 @@ import pytest
 
 from cofinal_lib import experiments, reproduce
 from cofinal_lib.errors import CofinalError
+from cofinal_lib.runs import RunSpec
 
 ROOT = Path(__file__).parents[1]
 ARTEFACTS = ("figure4a",)
@@ -84,6 +85,24 @@ def test_killed_at_random_moments_and_resumed_the_tables_are_the_same(undisturbe
     assert start(out, *ARTEFACTS).returncode == 0
     assert files(out, *ARTEFACTS) == files(undisturbed, *ARTEFACTS)
     assert before.items() <= finished(out).items()  # what was finished was not made again
+
+
+def test_whatever_numbers_or_drawings_depend_on_is_work_to_be_done_again(monkeypatch):
+    specs = [RunSpec("twin/ball")]
+    runs, drawings = reproduce.circumstances(specs), reproduce.drawing_digest()
+    assert (reproduce.circumstances(specs), reproduce.drawing_digest()) == (runs, drawings)
+    for name in ("library_digest", "versions"):
+        with monkeypatch.context() as changed:
+            changed.setattr(reproduce, name, lambda: "another")
+            assert reproduce.circumstances(specs) != runs and reproduce.drawing_digest() != drawings
+    with monkeypatch.context() as changed:
+        changed.setattr(reproduce, "state", lambda target: "other data")
+        assert reproduce.circumstances(specs) != runs
+    read = Path.read_bytes
+    for file in ("grades.py", "table1.csv", "tables.py"):
+        with monkeypatch.context() as changed:
+            changed.setattr(Path, "read_bytes", lambda path, file=file: read(path) + b"#" * (path.name == file))
+            assert reproduce.drawing_digest() != drawings, file
 
 
 def test_a_dry_run_counts_what_is_missing_and_reckons_by_earlier_runs(cofinal, undisturbed, tmp_path):
