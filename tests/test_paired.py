@@ -155,6 +155,9 @@ def test_every_printed_difference_of_cofinal_has_a_row():
     row = found.query("target == 'ball' and other == 'GDLT' and backbone == 'VST'").iloc[0]
     assert_allclose(row[["cofinal", "rival", "n"]].astype(float), [0.809, 0.746, 50])
     assert_allclose([row["z"], row["p"]], paired.printed_test(0.809, 0.746, 50))
+    row = found.query("target == 'pcs' and other == 'GDLT' and backbone == 'VST'").iloc[0]
+    assert_allclose([row["n"], row["z"], row["p"]], [100, *paired.printed_test(0.843, 0.820, 100)])
+    assert_allclose(row["p_alike"], paired.printed_test(0.843, 0.820, 100, 0.9)[1])
     for _, part in found.groupby("table"):
         assert_allclose(part["holm"], paired.holm(part["p"]))
     assert (found["holm_alike"] >= found["p_alike"]).all()
