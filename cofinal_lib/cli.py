@@ -120,6 +120,8 @@ def assignments(given: list[str] | None) -> dict:
         name, equals, value = item.partition("=")
         if not equals:
             raise CofinalError(f"{item!r}: expected NAME=VALUE")
+        if name in chosen:
+            raise CofinalError(f"{name} is given twice, as {chosen[name]} and as {value}; say it once")
         for read in (int, float, str):
             try:
                 chosen[name] = read(value)

@@ -43,9 +43,13 @@ class RunRecord:
         try:
             record = json.loads(path.read_text())
         except FileNotFoundError:
-            raise CofinalError(f"{path} is missing: {folder} holds no finished run") from None
+            raise CofinalError(
+                f"{path} is missing: {folder} holds no finished run; delete {folder} and run again"
+            ) from None
         except ValueError as error:
             raise CofinalError(f"{path} is corrupt ({error}); delete {folder} and run again") from None
+        if not isinstance(record, dict):
+            raise CofinalError(f"{path} is corrupt (it holds no object); delete {folder} and run again")
         lacking = {"run_id", "spec", "provenance", "metrics"} - set(record)
         if lacking:
             raise CofinalError(f"{path} lacks {', '.join(sorted(lacking))}; delete {folder} and run again")

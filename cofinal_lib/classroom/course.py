@@ -23,13 +23,13 @@ from nbformat.v4 import new_code_cell, new_output
 from nbgrader.api import MissingEntry
 from nbgrader.apps import NbGraderAPI
 from nbgrader.preprocessors import Execute, NbGraderPreprocessor
-from nbgrader.utils import is_grade, is_locked, is_solution
+from nbgrader.utils import is_grade, is_locked
 from traitlets import Integer, Unicode
 from traitlets.config import PyFileConfigLoader
 
 from cofinal_lib.classroom.guard import guarded
 from cofinal_lib.classroom.harmless import outputs
-from cofinal_lib.classroom.submissions import Refused, collect, defines, read, restore
+from cofinal_lib.classroom.submissions import Refused, collect, read, restore
 from cofinal_lib.errors import CofinalError
 from cofinal_lib.results import whole
 
@@ -176,8 +176,7 @@ class ConfinedExecute(Execute):
             return cell.source
         given = [c for c in self.nb.cells if c.cell_type == "code" and is_locked(c) and not is_grade(c)]
         imports = next((c.source for c in given if c.source.startswith("import ")), "")
-        asked = [defines(c.source) for c in self.nb.cells if c.cell_type == "code" and is_solution(c)]
-        return guarded(cell.source, imports, [name for name in asked if name])
+        return guarded(cell.source, imports, list(self.nb.metadata.get("asked", [])))
 
     def _try(self, execute):
         try:

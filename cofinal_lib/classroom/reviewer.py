@@ -15,9 +15,9 @@ def training_log() -> str:
 
 def average_is_possible(function) -> None:
     """Equal cells average to themselves."""
-    holds(call(function, [0.5, 0.5], 0.5) in (True, np.True_), "two equal cells can average to what they are")
+    holds(call(function, np.array([0.5, 0.5]), 0.5) in (True, np.True_), "two equal cells can average to what they are")
     holds(
-        call(function, [0.5, 0.5], 0.6) in (False, np.False_),
+        call(function, np.array([0.5, 0.5]), 0.6) in (False, np.False_),
         "two equal cells cannot average to something far from them",
     )
 

@@ -136,7 +136,10 @@ def read_official(folder: Path, target: str) -> FeatureSet:
         raise CofinalError(f"{clip_folder} is missing: expected {expected}")
     extra = sorted({p.stem for p in clip_folder.glob("*.npy")} - set(labels["video"]))
     if extra:
-        raise CofinalError(f"{clip_folder} holds {_some(extra)} that neither train.txt nor test.txt names; remove them")
+        raise CofinalError(
+            f"{clip_folder} holds {_some(extra)} that neither train.txt nor test.txt names; "
+            "is a list cut short? Else move them elsewhere"
+        )
     labels = labels[labels["video"].str.startswith(prefix)]
     if labels.empty:
         raise CofinalError(f"{folder}/train.txt and test.txt name no video {prefix}...; {target} needs them")

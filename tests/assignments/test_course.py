@@ -108,6 +108,7 @@ def test_a_small_class_is_graded_in_one_go_and_the_same_again(course):
         s.Submission("cy", "02-etf", "cy/02-etf.ipynb", pen.write({}), without, "an older copy"),
         s.Submission("dan", "02-etf", "dan/02-etf.ipynb", pen.write(right, hostile), pen.everything(), ""),
         s.Submission("eve", "02-etf", "eve/02-etf.ipynb", s.truncated(pen.write(right)), None, ""),
+        s.Submission("fay", "02-etf", "fay/02-etf.ipynb", pen.write(right, s.with_helpers), pen.everything(), ""),
     ]
     s.hand_in(course, submissions)
     lines = {line.student: line for line in grade(course, say=lambda line: None)}
@@ -129,7 +130,7 @@ def test_a_small_class_is_graded_in_one_go_and_the_same_again(course):
     assert (dan.status, dan.score, was.status) == ("refused", 0, "graded")
     assert {name: line.score for name, line in again.items()} == {name: line.score for name, line in lines.items()}
     with Gradebook(f"sqlite:///{course}/gradebook.db") as gradebook:
-        assert {one.student.id for one in gradebook.assignment_submissions("02-etf")} == {"ada", "ben", "cy"}
+        assert {one.student.id for one in gradebook.assignment_submissions("02-etf")} == {"ada", "ben", "cy", "fay"}
 
 
 def test_a_submission_is_brought_back_into_shape(released):
