@@ -80,6 +80,16 @@ def test_the_inversion_finds_what_was_put_in():
     assert np.isnan(below["honest"])
 
 
+def test_behind_the_log_lies_an_interval_of_95_per_cent_by_hand():
+    curve = pd.DataFrame({"noise": [0, 1], "honest": [1.0, 0.5], "logged": [1.0, 0.0], "spread": [0.1, 0.3]})
+    facts = {"train": 0.6, "train_error": 0.05, "train_sd_low": 0.17, "train_sd_high": 0.19}
+    (row,) = artefact.behind_the_log(facts, {1: curve}).to_dict("records")
+    # honest is 0.5 + logged / 2, spread 0.3 - logged / 5
+    assert_allclose([row["honest"], row["spread"]], [0.8, 0.18])
+    assert_allclose([row["low"], row["high"]], [0.8 - 1.96 * 0.025, 0.8 + 1.96 * 0.025])
+    assert row["fits"] and not artefact.behind_the_log(facts | {"train_sd_high": 0.175}, {1: curve})["fits"].any()
+
+
 def test_on_the_judges_scores_of_ball(mirror):
     scores = load_ball()
     found = artefact.simulate(scores / 25, draws=1000)

@@ -89,6 +89,14 @@ def test_training_collapses_and_repeats(head):
     assert first.equals(train(data, test, 4, seed=3, head=head, epochs=60, every=25))
 
 
+def test_weight_decay_takes_features_nearer_to_collapse(monkeypatch):
+    data, plain = gaussians(n=10), torch.optim.SGD
+    decayed = train(data, data, 4, seed=3, head="etf", epochs=200, every=200).iloc[-1]
+    monkeypatch.setattr(torch.optim, "SGD", lambda *given, weight_decay: plain(*given))
+    free = train(data, data, 4, seed=3, head="etf", epochs=200, every=200).iloc[-1]
+    assert (decayed[["nc1", "angles", "norms"]] < 0.7 * free[["nc1", "angles", "norms"]]).all()
+
+
 def test_the_seed_alone_decides():
     data = gaussians(n=10)
     torch.manual_seed(123)

@@ -111,6 +111,13 @@ def test_summary_by_hand():
     assert (out.loc["slow", ["ms", "ms_low", "ms_high", "ratio", "ratio_low"]] == [4, 4, 6, 2, 2]).all()
 
 
+def test_a_machine_that_slows_down_moves_no_ratio():
+    ms = {"gdlt": [1.0, 10.0, 3.0], "slow": [2.0, 20.0, 6.0]}
+    rows = [(m, 1, i, 0, v) for m, values in ms.items() for i, v in enumerate(values)]
+    out = efficiency.summary(pd.DataFrame(rows, columns=["method", "batch", "repeat", "place", "ms"])).loc[1]
+    assert np.allclose(out.loc["slow", ["ratio", "ratio_low", "ratio_high"]].astype(float), 2)
+
+
 def test_printed_ratios_are_table_2s():
     names = [*efficiency.PRINTED_ROWS, "cofinal"]
     index = pd.MultiIndex.from_product([[1], names], names=["batch", "method"])

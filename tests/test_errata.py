@@ -15,6 +15,7 @@ from cofinal_lib.data import load
 from cofinal_lib.errors import CofinalError
 from cofinal_lib.figures import errata as draw
 from cofinal_lib.grade_parsing import graph_regulariser
+from cofinal_lib.metrics import spearman
 from cofinal_lib.temporal_fusion import segment_means
 
 CONFIG = CoFInAlConfig(feature_dim=10, procedure_dim=12, score_dim=8, n_subgrades=5, low=0, high=25, dropout=0.0)
@@ -129,6 +130,22 @@ def test_training_measures_every_seed(trained):
     assert (found["even"][0]["evenness"] > 1 - 1e-6).all()
     assert not np.allclose(found["hard"][0]["soft"], found["ours"][0]["soft"])
     assert 1 / 5 <= errata.commonest(data, config) <= 1
+
+
+def test_readings_are_measured_on_test_routines(trained, monkeypatch):
+    data, config, _ = trained
+    kept, real, test = [], errata.fit, data.rows("test")
+    monkeypatch.setattr(errata, "fit", lambda *given: kept.extend(real(*given)) or kept)
+    measures, _ = errata.train("ours", data, config, range(2), 3)
+    for column, name in enumerate(("soft", "hard")):
+        expected = [spearman(result.predictions[-1, test, column], data.scores[test]) for result in kept]
+        assert_allclose(measures[name], expected, err_msg=name)
+
+
+def test_the_commonest_sub_grade_by_hand(trained):
+    scores = torch.tensor([0.5, 0.6, 7.0, 8.0, 24.0, 24.0, 24.0, 24.0], dtype=torch.float64)
+    data = replace(trained[0].only(torch.arange(8)), scores=scores, is_train=torch.arange(8) < 5)
+    assert errata.commonest(data, CONFIG) == pytest.approx(3 / 5)  # of 1.25 points each: 0, 0, 0, 1, 4
 
 
 def test_trained_on_hard_scores_is_trained_without_a_score_loss(trained):

@@ -58,6 +58,17 @@ def test_kernel_ridge_solves_its_equations():
     assert np.allclose(h.kernel_ridge(D, y, rows), y[:20].mean() + K[:, :20] @ weights)
 
 
+def test_the_width_that_ranks_best_is_chosen(monkeypatch):
+    rng = np.random.default_rng(0)
+    x = rng.standard_normal((40, 2))
+    y = x[:, 0] + rng.normal(0, 0.1, 40)
+    D = ((x[:, None] - x) ** 2).sum(-1)
+    alone = h.kernel_ridge(D, y, np.arange(30))
+    for widths in ((0.4, 40.0), (40.0, 0.4)):  # at the absurd one, routines know their twins alone
+        monkeypatch.setattr(h, "WIDTHS", widths)
+        assert np.array_equal(h.kernel_ridge(D, y, np.arange(30)), alone)
+
+
 def test_a_held_out_score_changes_no_prediction_of_that_routine(twin):
     scores, other, rows = twin.scores.numpy().copy(), twin.qualities.mean(1).numpy().copy(), twin.rows("train").numpy()
     name, candidate = list(h.regressions(twin).items())[-1]

@@ -218,7 +218,9 @@ def test_a_loss_is_the_mean_over_an_epochs_batches(stack):
     data = load("twin/ball", feature_dim=16, n_train=70)  # three batches
     results = fit(build_for(data), data, [0, 1], Schedule(epochs=1, lr=1e-9, holdout=0), stack=stack)
     for result in results:  # L_R is that of the prototypes, whatever the batch; at this rate they stand still
-        assert result.losses["L_R"][0] == pytest.approx(float(graph_regulariser(result.model.gpm.prototypes)), rel=1e-4)
+        assert result.losses["L_R"][0] == pytest.approx(
+            float(graph_regulariser(result.model.gpm.prototypes.detach())), rel=1e-4
+        )
 
 
 def test_divergence_and_too_few_routines_are_named(twin):

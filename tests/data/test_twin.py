@@ -8,6 +8,7 @@ import torch
 from scipy import stats
 from sklearn.linear_model import RidgeCV
 
+from cofinal_lib.data import twin
 from cofinal_lib.data.features import FeatureSet
 from cofinal_lib.data.twin import TWIN_TARGETS, oracle, simulate
 from cofinal_lib.errors import CofinalError
@@ -111,8 +112,53 @@ def test_ridge_stands_between_chance_and_the_oracle():
 def test_domain_shift_hurts_ridge_and_touches_only_test_features():
     near, far = (simulate("twin/hoop", feature_dim=32, domain_shift=s) for s in (0, 3))
     assert ridge_srcc(far) < ridge_srcc(near) - 0.1
-    assert torch.equal(near.features[near.is_train], far.features[far.is_train])
+    changed = (near.features != far.features).flatten(1).any(1)
+    assert torch.equal(changed, ~near.is_train), "every test routine, no other"
     assert torch.equal(near.scores, far.scores)
+
+
+def test_qualities_are_skill_and_slips_as_the_story_tells():
+    clean, slips = twin._qualities(np.random.default_rng(0), 20_000, 3)
+    assert np.cov(clean.T) == pytest.approx(0.3 * np.eye(3) + 0.7, abs=0.03), "skill 0.7, a deviation of its own 0.3"
+    assert (slips > 0).mean() == pytest.approx(0.2, abs=0.01), "one procedure in five"
+    assert slips[slips > 0].mean() == pytest.approx(3, abs=0.1) and slips.min() == 0
+
+
+def test_panels_by_hand():
+    difficulty, execution = twin._panels(np.eye(5)).T  # one procedure at 1, the others at 0
+    assert difficulty == pytest.approx([1, 1.25, 1.5, 1.75, 2]), "the last counts twice as much as the first"
+    assert execution == pytest.approx(np.tanh(1 / 0.8) / 5)
+
+
+def test_a_slip_is_judged_in_full_and_seen_in_three_clips_at_most(monkeypatch):
+    world = twin._world(TWIN_TARGETS["twin/pcs"], 0, 64, 5)
+
+    def routine(seed, size):
+        slips = np.array([[0, 0, size, 0, 0]])
+        monkeypatch.setattr(twin, "_qualities", lambda rng, n, P: (np.zeros((1, 5)), slips))
+        return twin._routine(np.random.default_rng(seed), world, 0.0)
+
+    # from quality 0 to -3, the poor band falls from its upper end -0.8 to -3, the middling one from 0 to -0.8
+    looks = np.array([-3 + 0.8, -0.8, 0]) @ world.quality @ world.channels  # (D_C,)
+    for seed in range(5):
+        (clips, quality, _), (without, _, _) = routine(seed, 3.0), routine(seed, 1e-9)
+        (seen,) = np.nonzero(np.abs(clips - without).max(1) > 1e-3)
+        assert 1 <= len(seen) <= 3 and np.ptp(seen) == len(seen) - 1
+        assert np.allclose((clips - without)[seen], looks, atol=1e-4)
+        assert quality.tolist() == [0, 0, -3, 0, 0]
+
+
+def test_quality_leaves_a_trace_of_the_share_that_is_told(monkeypatch):
+    shares, visible = [], twin.VISIBLE
+    for seed in range(3):
+        monkeypatch.setattr(twin, "VISIBLE", visible)
+        data = simulate("twin/pcs", seed, feature_dim=64, n_train=60)
+        monkeypatch.setattr(twin, "VISIBLE", 0)
+        blind = simulate("twin/pcs", seed, feature_dim=64, n_train=60)
+        exists = torch.arange(data.features.shape[1]) < data.lengths[:, None]
+        clips, trace = data.features[exists], (data.features - blind.features)[exists]  # (clips, D_C)
+        shares.append(float(trace.var(0).mean() / clips.var(0).mean()))
+    assert np.mean(shares) == pytest.approx(0.008, abs=0.001)
 
 
 def test_fewer_training_routines_are_the_first_of_more():
