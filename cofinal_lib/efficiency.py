@@ -15,6 +15,7 @@ from cofinal_lib.paper import printed
 from cofinal_lib.rivals import METHODS
 from cofinal_lib.rivals.action_net import ActionNet
 from cofinal_lib.rivals.c3d_svr import C3DSVR
+from cofinal_lib.runs import RunSpec
 from cofinal_lib.train import Schedule, _one_thread, _Single, fit
 
 PRINTED_ROWS = {"action-net": "ACTION-NET", "gdlt": "GDLT", "hgcn": "HGCN", "cofinal-released": "CoFInAl"}
@@ -32,7 +33,7 @@ def build(method: str, data: FeatureSet | None = None, seed: int = 0, **options)
     Args:
         data: routines to fit to, for a method that is fitted in one go, such as C3D+SVR, and is nothing before.
     """
-    options = getattr(METHODS[method], "BY_DATASET", {}).get("rg", {}) | options
+    options = RunSpec("rg/ball", method).authors_options | options
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         model = METHODS[method](METHODS[method].Config(**options), torch.Generator().manual_seed(seed)).eval()

@@ -86,13 +86,21 @@ def tidy(records: Iterable[RunRecord]) -> pd.DataFrame:
                             "routines_high": high,
                             "relative_l2": measures["relative_l2"][selection][decoding]["mean"],
                             "ridge": record.record["baselines"]["ridge_on_mean_clip"][split]["srcc"],
-                            "device": provenance["device"],
-                            "torch": provenance["versions"]["torch"],
-                            "commit": provenance["commit"],
+                            **_made_with(record),
                             "run_id": record.record["run_id"],
                         }
                     )
     return pd.DataFrame(rows)
+
+
+def _made_with(record: RunRecord) -> dict:
+    """The columns device, torch and commit of a run."""
+    provenance = record.record["provenance"]
+    return {
+        "device": provenance["device"],
+        "torch": provenance["versions"]["torch"],
+        "commit": provenance["commit"],
+    }
 
 
 def ranked(arrays: dict) -> str | None:
@@ -132,9 +140,7 @@ def curves(records: Iterable[RunRecord]) -> pd.DataFrame:
             "method": spec["method"],
             "seeds": len(spec["seeds"]),
             "epochs": spec["epochs"],
-            "device": record.record["provenance"]["device"],
-            "torch": record.record["provenance"]["versions"]["torch"],
-            "commit": record.record["provenance"]["commit"],
+            **_made_with(record),
         }
         scores, train = arrays["scores"], arrays["is_train"]
         span = np.ptp(scores[train])
@@ -180,13 +186,8 @@ def what_features_know(records: list[RunRecord]) -> dict[str, pd.DataFrame]:
         kinds[spec["method"]] = [
             (arrays["embedding"][s][test], arrays["predictions"][s, -1, test, 0]) for s in range(len(spec["seeds"]))
         ]
-        provenance = record.record["provenance"]
-        head = {"target": spec["target"], "source": provenance["source"], "epochs": spec["epochs"]}
-        head |= {
-            "device": provenance["device"],
-            "torch": provenance["versions"]["torch"],
-            "commit": provenance["commit"],
-        }
+        head = {"target": spec["target"], "source": record.record["provenance"]["source"], "epochs": spec["epochs"]}
+        head |= _made_with(record)
         for kind, seeds in kinds.items():
             for seed, (features, predicted) in zip(spec["seeds"], seeds, strict=True):
                 plane = TSNE(random_state=seed, perplexity=min(30, len(scores) / 4)).fit_transform(features)

@@ -35,8 +35,8 @@ def block() -> str:
         name = re.sub(r"(table|figure)(\d)", lambda m: f"{m[1].title()} {m[2]}", artefact)
         cells = " | ".join(_made(artefact, dataset) for dataset in ("fisv", "rg"))
         lines.append(f"| {name} | [{int(chapter[:2])}](book/{chapter}.ipynb) | {cells} |")
-    seeds = tables.extent(grid, "seeds")
-    lines += ["", f"Of the runs that our full profile takes; it has {wanted} seeds a run, Table 1 here {seeds}."]
+    here = tables.extent(grid, "seeds")
+    lines += ["", f"Of the runs that our full profile takes; it has {wanted} seeds a run, Table 1 here {here}."]
     seeds = grid.set_index(["target", "method"])["seeds"]
     cells = main_results.compare(grid)
     cells = cells[cells["target"] != "average"]  # of two groups: the others' names are unique
