@@ -38,7 +38,7 @@ def soft_score(function) -> None:
 
 def train(function) -> None:
     """One loss an epoch, falling; a model that is left ready to predict."""
-    data = easy_routines(seed=0)
+    data = easy_routines(seed=0, n_train=96)  # batches of equal size, or the last epoch's loss is noise
     model = tiny_model(data)
     before = [p.detach().clone() for p in model.parameters()]
     losses = function(model, data, 8, 0.02, 0)
@@ -72,27 +72,30 @@ def easy_routines(seed: int, n_train: int = 70, n_test: int = 40) -> FeatureSet:
 class Probe(torch.nn.Module):
     """A model that learns nothing and writes down how it is trained on `easy_routines`.
 
-    batches: the routines' numbers, batch by batch; modes: whether it was in training mode; weights: its one
-    parameter before each step, whose gradient is always -1; misfits: batches whose lengths or scores were others'.
+    batches: the routines' numbers, batch by batch; modes: whether it was in training mode; weights: its two
+    parameters before each step; misfits: batches whose lengths or scores were others'. The losses' gradient is always
+    minus `pull`, and each loss is the mean number of its batch's routines.
     """
 
-    def __init__(self, data: FeatureSet):
+    def __init__(self, data: FeatureSet, pull: tuple[float, float] = (0.6, 0.8)):
         super().__init__()
-        self.data, self.weight = data, torch.nn.Parameter(torch.zeros(()))
+        self.data, self.pull = data, torch.tensor(pull).double()
+        self.weight = torch.nn.Parameter(torch.full((2,), 100.0).double())
         self.batches, self.modes, self.weights, self.misfits = [], set(), [], 0
 
     def forward(self, features, lengths):
         """Write down which routines these are."""
         self.batches.append((features[:, 0, 6] * len(self.data)).round().long().tolist())
         self.misfits += int(len(lengths) != len(features) or bool((lengths != features[:, 0, 7]).any()))
-        return {"score_soft": self.weight.expand(len(features))}
+        return {"score_soft": self.weight.sum().expand(len(features))}
 
     def loss(self, out, scores):
-        """A gradient of -1, whatever the scores."""
+        """The mean number of these routines, with the same gradient whatever they are."""
         self.modes.add(self.training)
-        self.weights.append(float(self.weight.detach()))
+        self.weights.append(self.weight.detach().clone())
         self.misfits += int(not torch.allclose(scores.double(), self.data.scores[self.batches[-1]], atol=1e-3))
-        return {"total": 1000 - self.weight}
+        mean = sum(self.batches[-1]) / len(self.batches[-1])
+        return {"total": mean - ((self.weight - self.weight.detach()) * self.pull).sum()}
 
 
 def tiny_model(data: FeatureSet, seed: int = 0) -> CoFInAl:

@@ -182,6 +182,28 @@ ANSWERS = {
                 model.eval()
                 return history
             """,
+            "momentum, rate and clipping by hand": """
+                import math
+                rows, draw, losses = data.rows("train"), torch.Generator().manual_seed(seed), []
+                velocity = [torch.zeros_like(p) for p in model.parameters()]
+                model.train()
+                for epoch in range(epochs):
+                    rate = lr * math.cos(math.pi * epoch / max(epochs - 1, 1) / 2) ** 2
+                    found = []
+                    for b in rows[torch.randperm(len(rows), generator=draw)].split(32):
+                        loss = model.loss(model(data.features[b], data.lengths[b]), data.scores[b].float())["total"]
+                        gradients = torch.autograd.grad(loss, list(model.parameters()), allow_unused=True)
+                        gradients = [torch.zeros(()) if g is None else g for g in gradients]
+                        norm = math.sqrt(sum(float(g.double().square().sum()) for g in gradients))
+                        with torch.no_grad():
+                            for p, v, g in zip(model.parameters(), velocity, gradients):
+                                v.mul_(0.9).add_(rate * g * min(1, 10 / max(norm, 1e-12)))
+                                p -= v
+                        found.append(float(loss.detach()))
+                    losses.append(sum(found) / len(found))
+                model.eval()
+                return losses
+            """,
         },
         "wrong": {
             "gradients pile up": ("optimiser.zero_grad()", "pass"),
@@ -209,6 +231,27 @@ ANSWERS = {
             "the rate never falls": ("falling.step()", "pass"),
             "the rate falls each batch": ("of_epoch.append(", "falling.step()\n        of_epoch.append("),
             "no momentum": (", momentum=0.9", ""),
+            "Nesterov's momentum": ("momentum=0.9", "momentum=0.9, nesterov=True"),
+            "dampened momentum": ("momentum=0.9", "momentum=0.9, dampening=0.1"),
+            "weight decay": ("momentum=0.9", "momentum=0.9, weight_decay=0.01"),
+            "a little weight decay": ("momentum=0.9", "momentum=0.9, weight_decay=1e-4"),
+            "the rate falls along a line": (
+                "CosineAnnealingLR(optimiser, epochs)",
+                "LambdaLR(optimiser, lambda e: 1 - e / epochs)",
+            ),
+            "the rate falls exponentially": ("CosineAnnealingLR(optimiser, epochs)", "ExponentialLR(optimiser, 0.7)"),
+            "the rate falls along a whole cosine": ("(optimiser, epochs)", "(optimiser, epochs / 2)"),
+            "never shortened": ("torch.nn.utils.clip_grad_norm_(model.parameters(), 10.0)", "pass"),
+            "shortened to 1": ("model.parameters(), 10.0", "model.parameters(), 1.0"),
+            "shortened to 20": ("model.parameters(), 10.0", "model.parameters(), 20.0"),
+            "each value cut off": ("clip_grad_norm_", "clip_grad_value_"),
+            "shortened after the step": (
+                "torch.nn.utils.clip_grad_norm_(model.parameters(), 10.0)\n        optimiser.step()",
+                "optimiser.step()\n        torch.nn.utils.clip_grad_norm_(model.parameters(), 10.0)",
+            ),
+            "summed losses": ("sum(of_epoch) / len(of_epoch)", "sum(of_epoch)"),
+            "the last batch's loss": ("sum(of_epoch) / len(of_epoch)", "of_epoch[-1]"),
+            "losses divided by the routines": ("/ len(of_epoch)", "/ len(rows)"),
             "only one epoch": ("range(epochs)", "range(1)"),
             "no losses": ("return losses", "return None"),
             "lengths of other routines": ("data.lengths[batch]", "data.lengths[batch] * 0 + data.lengths.min() - 1"),
