@@ -8,7 +8,7 @@ from cofinal_lib.errors import CofinalError
 
 
 def main(arguments: list[str]) -> int:
-    """Exit code: 0, or 2 with one line on what to do."""
+    """Exit code: 0; 2 with one line on what to do; 130 where Ctrl-C stopped it."""
     if not arguments or arguments[0] not in ("release", "grade") or len(arguments) > 2:
         print("usage: python -m cofinal_lib.classroom release|grade [course folder]", file=sys.stderr)
         return 2
@@ -31,6 +31,11 @@ def main(arguments: list[str]) -> int:
     except CofinalError as error:
         print(f"classroom: {error}", file=sys.stderr)
         return 2
+    except KeyboardInterrupt:
+        print(
+            "classroom: stopped; what was graded is kept, and the same command goes on with the rest", file=sys.stderr
+        )
+        return 130
     return 0
 
 

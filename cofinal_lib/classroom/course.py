@@ -4,7 +4,9 @@ nbgrader does the work; this adds what it leaves open: submissions that are brok
 """
 
 import csv
+import hashlib
 import re
+import signal
 import sys
 import tempfile
 from contextlib import contextmanager, suppress
@@ -29,9 +31,10 @@ from traitlets.config import PyFileConfigLoader
 
 from cofinal_lib.classroom.guard import guarded
 from cofinal_lib.classroom.harmless import outputs
-from cofinal_lib.classroom.submissions import Refused, collect, read, restore
+from cofinal_lib.classroom.submissions import Refused, collect, grade_id, parse, read, restore
 from cofinal_lib.errors import CofinalError
 from cofinal_lib.results import whole
+from cofinal_lib.runs import library_digest
 
 MESSAGE = 2000  # characters that are kept of an error's message, and of each frame above it
 INSTALL = """\
@@ -47,7 +50,8 @@ except ModuleNotFoundError:
 class Line:
     """One submission in the report.
 
-    status: "graded"; "refused", with no points; or "failed", which is not the student's doing: grade it again.
+    status: "graded"; "refused"; or "failed", which is not the student's doing: grade it again. The points of those two
+    are what an earlier submission earned, or none.
     """
 
     student: str
@@ -187,35 +191,47 @@ class ConfinedExecute(Execute):
             self.ended = "the kernel no longer answers"
 
 
-def release(course: Path) -> list[str]:
-    """Generate the student version of every assignment; returns their names."""
+def release(course: Path, say=print) -> list[str]:
+    """Generate the student version of every assignment; returns their names. say: gets a warning, if there is one."""
     api, names = _nbgrader(course), sorted(path.name for path in (course / "source").iterdir() if path.is_dir())
+    repository = api.config.InstallCell.repository
+    if "/OWNER/" in repository:
+        say(f"On Colab these install the library from {repository}: put your repository's address into _config.yml")
     for name in names:
-        result = api.generate_assignment(name)
+        result = _call(api.generate_assignment, name)
         if not result["success"]:
             raise CofinalError(f"{name} cannot be released: {_reason(result)}")
     return names
 
 
 def grade(course: Path, say=print) -> list[Line]:
-    """Collect what lies in downloaded/, grade all submissions, write feedback and grades.csv.
+    """Collect what lies in downloaded/, grade what is new or changed, write feedback and grades.csv.
 
-    say: gets a line for each submission, as it is graded.
+    say: gets a line for each submission, as it is graded. Nothing that a student or a teacher did before is lost: not
+    a submission whose newer copy is refused, and no mark given by hand.
     """
     api, lines = _nbgrader(course), []
     api.coursedir.submitted_directory = "checked"
     for name in sorted(path.name for path in (course / "release").iterdir() if path.is_dir()):
-        refused = collect(course / "downloaded" / name, name, course / "submitted")
         released, submissions = nbformat.read(course / "release" / name / f"{name}.ipynb", 4), {}
+        refused = collect(
+            course / "downloaded" / name,
+            name,
+            course / "submitted",
+            check=lambda content, released=released: restore(parse(content), released),
+        )
         for folder in sorted((course / "submitted").glob(f"*/{name}")):
             student = folder.parent.name
-            if student not in refused:
-                try:  # all are read before any of them runs
-                    submissions[student] = restore(read(folder / f"{name}.ipynb"), released)
-                except Refused as error:
-                    refused[student] = str(error)
+            try:  # all are read before any of them runs
+                notebook, notes = restore(read(folder / f"{name}.ipynb"), released)
+            except Refused as error:
+                refused.setdefault(student, str(error))
+                continue
+            if student in refused:
+                notes.append(f"the one handed in before, for the last was refused: {refused.pop(student)}")
+            submissions[student] = notebook, notes
         for student, reason in refused.items():
-            lines.append(_no_score(api, _plain(student), name, "refused", _plain(reason)))
+            lines.append(_ungraded(api, student, name, "refused", reason))
             say(_shown(lines[-1]))
         for student, (notebook, notes) in submissions.items():
             lines.append(_grade_one(api, course, student, name, notebook, notes))
@@ -233,21 +249,69 @@ def _write(lines: list[Line], path: Path) -> None:
 
 
 def _grade_one(api, course: Path, student: str, name: str, notebook, notes: list[str]) -> Line:
-    checked = course / "checked" / student / name
-    checked.mkdir(parents=True, exist_ok=True)
-    nbformat.write(notebook, checked / f"{name}.ipynb")
-    result = api.autograde(name, student)
-    if not result["success"]:
-        return _no_score(api, student, name, "failed", _plain(_reason(result)))
-    notes = notes + _events(nbformat.read(course / "autograded" / student / name / f"{name}.ipynb", 4))
-    feedback = api.generate_feedback(name, student)
-    if not feedback["success"]:
-        notes.append(f"no feedback page: {_reason(feedback)}")
+    checked, graded = (course / folder / student / name / f"{name}.ipynb" for folder in ("checked", "autograded"))
+    stamp, now = checked.parents[1] / f"{name}.stamp", _stamp(course, name, notebook)
+    if not (graded.is_file() and stamp.is_file() and stamp.read_text() == now):
+        stamp.unlink(missing_ok=True)
+        marked = _marked(api, student, name, nbformat.read(graded, 4), notebook) if graded.is_file() else []
+        checked.parent.mkdir(parents=True, exist_ok=True)
+        nbformat.write(notebook, checked)
+        result = _call(api.autograde, name, student)
+        if not result["success"]:
+            return _ungraded(api, student, name, "failed", _reason(result))
+        with api.gradebook as gradebook:
+            for cell in marked:
+                gradebook.find_grade(cell, name, name, student).needs_manual_grade = False
+            gradebook.db.commit()
+        feedback = _call(api.generate_feedback, name, student)
+        if feedback["success"]:
+            stamp.write_text(now)
+        else:
+            notes.append(f"no feedback page: {_reason(feedback)}")
+    notes = notes + _events(nbformat.read(graded, 4))
     with api.gradebook as gradebook:
         submission = gradebook.find_submission(name, student)
         waiting = [g for n in submission.notebooks for g in n.grades if g.needs_manual_grade]
         to_mark = sum(g.max_score for g in waiting)
         return Line(student, name, "graded", submission.score, submission.max_score, to_mark, _plain("; ".join(notes)))
+
+
+def _stamp(course: Path, name: str, notebook) -> str:
+    """All that a submission's grade depends on, in short."""
+    files = [course / "source" / name / f"{name}.ipynb", course / "nbgrader_config.py"]
+    sha = hashlib.sha256(nbformat.writes(notebook).encode() + library_digest().encode())
+    for path in (*files, *sorted(Path(__file__).parent.glob("*.py"))):
+        sha.update(path.read_bytes())
+    return sha.hexdigest()
+
+
+def _marked(api, student: str, name: str, before, notebook) -> list[str]:
+    """The words that were marked by hand, and are as they were; nbgrader would ask for them again."""
+    earlier, same = {grade_id(cell): cell.source for cell in before.cells}, []
+    with api.gradebook as gradebook, suppress(MissingEntry):
+        for cell in (cell for cell in notebook.cells if cell.cell_type == "markdown" and is_grade(cell)):
+            grade = gradebook.find_grade(grade_id(cell), name, name, student)
+            done = grade.manual_score is not None and not grade.needs_manual_grade
+            same += [grade_id(cell)] if done and earlier.get(grade_id(cell)) == cell.source else []
+    return same
+
+
+def _call(function, *arguments) -> dict:
+    """One of nbgrader's calls. It would take Ctrl-C for a submission's failure; here it stops the grading."""
+    stopped = []
+
+    def stop(*_):
+        stopped.append(True)
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGINT, stop)
+    try:
+        result = function(*arguments)
+    finally:
+        signal.signal(signal.SIGINT, before)
+    if stopped:
+        raise KeyboardInterrupt
+    return result
 
 
 def _nbgrader(course: Path) -> NbGraderAPI:
@@ -261,12 +325,15 @@ def _nbgrader(course: Path) -> NbGraderAPI:
     return api
 
 
-def _no_score(api, student: str, name: str, status: str, note: str) -> Line:
-    """A line without points; what an earlier submission earned is forgotten."""
+def _ungraded(api, student: str, name: str, status: str, note: str) -> Line:
+    """A line on what could not be graded; the gradebook keeps what an earlier submission earned."""
+    score = 0.0
     with api.gradebook as gradebook:
         with suppress(MissingEntry):
-            gradebook.remove_submission(name, student)
-        return Line(student, name, status, 0.0, gradebook.find_assignment(name).max_score, 0.0, note)
+            score = gradebook.find_submission(name, student).score
+        most = gradebook.find_assignment(name).max_score
+    note += "; the points are an earlier submission's" if score else ""
+    return Line(_plain(student), name, status, score, most, 0.0, _plain(note))
 
 
 def _events(notebook) -> list[str]:

@@ -5,11 +5,15 @@ import re
 import unicodedata
 import warnings
 import zipfile
+from collections.abc import Callable
 from functools import partial
+from itertools import pairwise, takewhile
 from pathlib import Path
 
 import nbformat
 from nbformat import NotebookNode
+
+from cofinal_lib.results import whole
 
 LARGEST = 20 << 20  # bytes of a notebook
 CELLS = 1000
@@ -19,11 +23,12 @@ class Refused(Exception):
     """A submission that cannot be graded: says why in one line."""
 
 
-def collect(downloads: Path, name: str, submitted: Path) -> dict[str, str]:
+def collect(downloads: Path, name: str, submitted: Path, check: Callable[[bytes], object]) -> dict[str, str]:
     """Put the notebooks of an assignment, from zips and loose files, into <submitted>/<student>/<name>/<name>.ipynb.
 
-    Of several copies that a student downloaded the last one counts. Returns what was refused, and why, by student or,
-    where it is nobody's, by file.
+    Of several copies that a student downloaded the last one counts. `check` raises Refused for one that cannot be
+    graded; what lies in `submitted` then stays as it is. Returns what was refused, and why, by student or, where it is
+    nobody's, by file.
     """
     refused, last, people = {}, {}, {}
     for path, size, content in _files(downloads, refused):
@@ -52,9 +57,12 @@ def collect(downloads: Path, name: str, submitted: Path) -> dict[str, str]:
         except Exception as error:  # zipfile raises whatever it stumbles over
             refused[student] = f"the archive cannot be read here ({error})"
             continue
-        home = submitted / student / name
-        home.mkdir(parents=True, exist_ok=True)
-        (home / f"{name}.ipynb").write_bytes(notebook)
+        try:
+            check(notebook)
+        except Refused as error:
+            refused[student] = str(error)
+            continue
+        whole(submitted / student / name / f"{name}.ipynb", lambda path, content=notebook: path.write_bytes(content))
     return refused
 
 
@@ -101,17 +109,26 @@ def owner_of(path: Path) -> tuple[str, str, str, int] | None:
 
 
 def read(path: Path) -> NotebookNode:
-    """A submitted notebook, as nbformat 4.
+    """A submitted file, as nbformat 4.
 
     Raises:
-        Refused: no file, too large, no UTF-8, no JSON, no notebook, too many cells.
+        Refused: no file, too large, or as in `parse`.
     """
     if path.is_symlink() or not path.is_file():
         raise Refused("there is no such file")
     if path.stat().st_size > LARGEST:
         raise Refused(f"the file has {path.stat().st_size >> 20} MiB; a notebook has at most {LARGEST >> 20}")
+    return parse(path.read_bytes())
+
+
+def parse(content: bytes) -> NotebookNode:
+    """A submitted notebook, as nbformat 4.
+
+    Raises:
+        Refused: no UTF-8, no JSON, no notebook, too many cells.
+    """
     try:
-        text = path.read_bytes().decode("utf-8-sig")
+        text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise Refused(f"the file is not UTF-8 text (byte {error.start})") from None
     try:
@@ -141,20 +158,21 @@ def restore(submitted: NotebookNode, released: NotebookNode) -> tuple[NotebookNo
         Refused: none of the assignment's cells is there.
 
     Cells are known by nbgrader's grade_id. Where that is gone (copied cells, tools that drop metadata), a code cell
-    that defines an exercise's function is its answer, and a text behind a question is the question's.
+    that defines an exercise's function is its answer, and a text behind a question is the question's. Words in cells
+    of their own, next to a text answer that was left blank, are that answer.
     """
-    ours = {_id(cell): cell for cell in released.cells if _id(cell)}
+    ours = {grade_id(cell): cell for cell in released.cells if grade_id(cell)}
     code = {i: c.source for i, c in ours.items() if c.cell_type == "code" and _is(c, "solution")}
     asked = {name: i for i, source in code.items() for name in defines(source)}
     texts = {cell.source.strip(): i for i, cell in ours.items() if not _is(cell, "solution")}
     answers, own, behind, changed, sure = {}, {}, None, [], False
-    known = {_id(c) for c in submitted.cells if isinstance(c.get("source"), str)} & set(ours)
+    known = {grade_id(c) for c in submitted.cells if isinstance(c.get("source"), str)} & set(ours)
     for cell in submitted.cells:
         source = cell.get("source")
         if not isinstance(source, str) or cell.get("cell_type") not in ("code", "markdown", "raw"):
             continue
         source = source.encode("utf-8", "replace").decode().replace("\r\n", "\n")  # JSON can spell half a character
-        i = _id(cell) if _id(cell) in ours else texts.get(source.strip())
+        i = grade_id(cell) if grade_id(cell) in ours else texts.get(source.strip())
         if i is None and cell.cell_type == "code":
             i = next((asked[name] for name in defines(source) if name in asked), None)
             i = i if i not in known else None
@@ -171,6 +189,7 @@ def restore(submitted: NotebookNode, released: NotebookNode) -> tuple[NotebookNo
             changed.append(i)
     if not sure:
         raise Refused("the notebook holds no cell of this assignment; is it another one?")
+    moved = _into_blanks(answers, own, ours)
     cells = [_cell(*given) for given in own.get(None, [])]
     for i, cell in ours.items():
         cells.append(NotebookNode(cell))
@@ -180,6 +199,7 @@ def restore(submitted: NotebookNode, released: NotebookNode) -> tuple[NotebookNo
     notes = [f"restored, was edited: {', '.join(changed)}"] if changed else []
     missing = [i for i in ours if i not in answers]
     notes += [f"restored, was missing: {', '.join(missing)}"] if missing else []
+    notes += [f"taken from a cell beside it: {', '.join(moved)}"] if moved else []
     theirs = [answers[i] for i in answers if _is(ours[i], "solution")] + [s for c in own.values() for _, s in c]
     used = {u for s in theirs for u in re.findall(r"(?:from|import)\s+(cofinal_lib(?!\.classroom)[\w.]*)", s)}
     notes += [f"takes from the library: {', '.join(sorted(used))}"] if used else []
@@ -191,7 +211,26 @@ def restore(submitted: NotebookNode, released: NotebookNode) -> tuple[NotebookNo
     return notebook, notes
 
 
-def _id(cell) -> str | None:
+def _into_blanks(answers: dict, own: dict, ours: dict) -> list[str]:
+    """Move the student's own texts right above or below a blank text answer into it; the answers that this fills."""
+    filled = []
+    for before, i in pairwise(ours):
+        blank = answers.get(i, "").strip() in ("", ours[i].source.strip())
+        if ours[i].cell_type == "markdown" and _is(ours[i], "solution") and blank:
+            above = list(takewhile(_words, reversed(own.get(before, []))))[::-1]
+            below = list(takewhile(_words, own.get(i, [])))
+            if above or below:
+                own[before], own[i] = own.get(before, [])[: -len(above) or None], own.get(i, [])[len(below) :]
+                answers[i] = "\n\n".join(source for _, source in above + below)
+                filled.append(i)
+    return filled
+
+
+def _words(given: tuple[str, str]) -> bool:
+    return given[0] == "markdown" and bool(given[1].strip())
+
+
+def grade_id(cell) -> str | None:
     """nbgrader's name of a cell."""
     metadata = cell.get("metadata")
     nbgrader = metadata.get("nbgrader") if isinstance(metadata, dict) else None
@@ -210,10 +249,15 @@ def defines(source: str) -> list[str]:
 
 def _next_answer(behind: str | None, released: NotebookNode, known: set) -> str | None:
     """The text answer right behind this cell, unless the student's notebook has it under its name."""
-    ids = [_id(cell) for cell in released.cells]
+    ids = [grade_id(cell) for cell in released.cells]
     following = released.cells[ids.index(behind) + 1 :][:1] if behind in ids else []
     return next(
-        (_id(c) for c in following if c.cell_type == "markdown" and _is(c, "solution") and _id(c) not in known), None
+        (
+            grade_id(c)
+            for c in following
+            if c.cell_type == "markdown" and _is(c, "solution") and grade_id(c) not in known
+        ),
+        None,
     )
 
 

@@ -1,7 +1,10 @@
 import csv
 import json
+import shutil
+import signal
 import subprocess
 import sys
+import time
 import tracemalloc
 import zipfile
 from pathlib import Path
@@ -10,6 +13,7 @@ import nbformat
 import pytest
 import students as s
 from harness import NAMES, Assignment, run
+from nbformat.v4 import new_code_cell, new_markdown_cell
 
 from cofinal_lib.classroom.submissions import Refused, collect, owner_of, read, restore
 from cofinal_lib.classroom.wall import version
@@ -88,8 +92,6 @@ def test_points_add_up_as_stated(name):
 
 @pytest.mark.filterwarnings("ignore:Object of type")  # SQLAlchemy's, within nbgrader
 def test_a_small_class_is_graded_in_one_go_and_the_same_again(course):
-    from nbgrader.api import Gradebook
-
     from cofinal_lib.classroom.course import grade
 
     pen = s.Pen(course, "02-etf")
@@ -123,14 +125,83 @@ def test_a_small_class_is_graded_in_one_go_and_the_same_again(course):
     page = (course / "feedback" / "ben" / "02-etf" / "02-etf.html").read_text()
     assert "Score: 0.0 / 20.0" in page and "NotImplementedError" in page
     assert "HIDDEN TESTS" not in page and "three columns that are all" not in page  # nor in a traceback
-    submissions[4].content = s.truncated(submissions[4].content)  # dan hands in again, and his file breaks
-    s.hand_in(course, submissions)
+    shutil.rmtree(course / "checked" / "fay")  # hers is run once more
     again = {line.student: line for line in grade(course, say=lambda line: None)}
-    dan, was = again.pop("dan"), lines.pop("dan")
-    assert (dan.status, dan.score, was.status) == ("refused", 0, "graded")
-    assert {name: line.score for name, line in again.items()} == {name: line.score for name, line in lines.items()}
+    assert again == lines
+
+
+@pytest.mark.filterwarnings("ignore:Object of type")
+def test_nothing_is_lost_when_a_student_hands_in_again(tmp_path):
+    """Marks given by hand, and the file that was fine, where a newer one is broken or answers one question anew."""
+    from nbgrader.api import Gradebook
+
+    from cofinal_lib.classroom.course import grade, release
+
+    course = s.new_course(tmp_path, seconds=20)
+    release(course, say=lambda line: None)
+    pen = s.Pen(course, "01-grades")
+    words = [i for i in pen.points if i.startswith("words")]
+    marks = {i: float(pen.points[i]) for i in words}
+
+    def say(*answers):
+        def change(notebook):
+            for cell in notebook.cells:
+                if cell.metadata.get("nbgrader", {}).get("grade_id") in words:
+                    cell.source = answers[words.index(cell.metadata.nbgrader.grade_id)]
+
+        return change
+
+    def hand_in(content):
+        s.hand_in(course, [s.Submission("ada", "01-grades", "ada/01-grades.ipynb", content, None, "")])
+        (line,) = grade(course, say=lambda line: None)
+        return line.status, line.score, line.to_mark, line.note
+
+    def autograded():
+        return (course / "autograded" / "ada" / "01-grades" / "01-grades.ipynb").stat().st_mtime_ns
+
+    right, code = pen.write(pen.right(), say("Because.", "Hence.")), pen.everything()
+    assert hand_in(right) == ("graded", code, sum(marks.values()), "")
     with Gradebook(f"sqlite:///{course}/gradebook.db") as gradebook:
-        assert {one.student.id for one in gradebook.assignment_submissions("02-etf")} == {"ada", "ben", "cy", "fay"}
+        for i, points in marks.items():
+            found = gradebook.find_grade(i, "01-grades", "01-grades", "ada")
+            found.manual_score, found.needs_manual_grade = points, False
+        gradebook.db.commit()
+    before = autograded()
+    assert hand_in(right) == ("graded", 20, 0, "") and autograded() == before  # nothing ran
+    for broken in (s.truncated(right), b"0" * (21 << 20), s.nbformat.writes(Assignment("02-etf").notebook).encode()):
+        status, score, to_mark, note = hand_in(broken)
+        assert (status, score, to_mark) == ("graded", 20, 0) and "the last was refused: " in note
+        assert (course / "submitted" / "ada" / "01-grades" / "01-grades.ipynb").read_bytes() == right
+    less = code - pen.earns("spearman")
+    fewer = pen.right(*(e for e in pen.assignment.exercises if e != "spearman"))
+    anew = pen.write(fewer, say("Because.", "Hence, or not."))
+    assert hand_in(anew) == ("graded", less + sum(marks.values()), marks[words[1]], "")
+    (course / "submitted" / "ada" / "01-grades" / "01-grades.ipynb").write_bytes(b"{")  # a hand's slip
+    shutil.rmtree(course / "downloaded")
+    (line,) = grade(course, say=lambda line: None)
+    assert (line.status, line.score) == ("refused", less + sum(marks.values()))
+    assert "cut off" in line.note and line.note.endswith("the points are an earlier submission's")
+
+
+def test_ctrl_c_stops_the_grading_and_the_next_one_goes_on(tmp_path):
+    from cofinal_lib.classroom.course import grade, release
+
+    course = s.new_course(tmp_path, seconds=100)
+    release(course, say=lambda line: None)
+    pen = s.Pen(course, "02-etf")
+    loop = s.Submission("ada", "02-etf", "ada/02-etf.ipynb", pen.write(pen.right() | {"simplex_etf": s.LOOP}), 0, "")
+    s.hand_in(course, [loop])
+    command = [sys.executable, "-m", "cofinal_lib.classroom", "grade", str(course)]
+    running = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    while not (course / "autograded" / "ada" / "02-etf" / "02-etf.ipynb").exists() and running.poll() is None:
+        time.sleep(0.1)
+    time.sleep(1)
+    running.send_signal(signal.SIGINT)
+    said, why = running.communicate(timeout=60)
+    assert (running.returncode, said, why.count("\n")) == (130, "", 1) and why.startswith("classroom: stopped")
+    assert not (course / "grades.csv").exists()
+    s.hand_in(course, [s.Submission("ada", "02-etf", "ada/02-etf.ipynb", pen.write(pen.right()), 0, "")])
+    assert [line.score for line in grade(course, say=lambda line: None)] == [pen.everything()]
 
 
 def test_a_submission_is_brought_back_into_shape(released):
@@ -151,6 +222,37 @@ def test_a_submission_is_brought_back_into_shape(released):
         assert [c.source for c in marked if c.metadata.nbgrader.locked] == others, change
 
 
+@pytest.mark.parametrize(
+    ("above", "answer", "below", "found"),
+    [
+        ([], "YOUR ANSWER HERE", ["Below."], "Below."),
+        (["Above."], "YOUR ANSWER HERE", [], "Above."),
+        (["Above,", "and on."], "", ["Below."], "Above,\n\nand on.\n\nBelow."),
+        ([], "Mine.", ["A remark."], "Mine."),
+        (["  "], "YOUR ANSWER HERE", ["\n"], "YOUR ANSWER HERE"),
+        (["Above.", None], "YOUR ANSWER HERE", [None, "Below."], "YOUR ANSWER HERE"),  # code stands between
+    ],
+)
+def test_words_beside_a_blank_answer_are_the_answer(released, above, answer, below, found):
+    changed = released("05-scoring")
+    here = next(n for n, cell in enumerate(changed.cells) if cell.source == "YOUR ANSWER HERE")
+    changed.cells[here].source = answer
+    new = [
+        [new_code_cell("x = 1") if text is None else new_markdown_cell(text) for text in side]
+        for side in (above, below)
+    ]
+    changed.cells[here : here + 1] = [*new[0], changed.cells[here], *new[1]]
+    notebook, notes = restore(changed, released("05-scoring"))
+    answers = [
+        c.source for c in notebook.cells if c.metadata.get("nbgrader", {}).get("grade_id", "").startswith("words")
+    ]
+    moved = found not in (answer, "YOUR ANSWER HERE")
+    assert answers == [found, "YOUR ANSWER HERE"]
+    assert notes == (["taken from a cell beside it: words-report"] if moved else [])
+    own = [cell.source for cell in notebook.cells if not cell.metadata.get("nbgrader")]
+    assert own == ([] if moved else ["x = 1" if text is None else text for text in above + below])
+
+
 def test_own_cells_stay_where_they_were_and_copies_do_not_count(released):
     original, changed = released("02-etf"), released("02-etf")
     changed.cells.insert(4, nbformat.v4.new_code_cell("helper = 1"))
@@ -160,9 +262,6 @@ def test_own_cells_stay_where_they_were_and_copies_do_not_count(released):
     assert len(found.cells) == len(original.cells) + 1 and notes == []
     changed.cells[4].source = "from cofinal_lib.classroom import checks\nfrom cofinal_lib.etf import simplex_etf"
     assert restore(changed, original)[1] == ["takes from the library: cofinal_lib.etf"]
-
-
-MANY = [nbformat.v4.new_code_cell() for _ in range(1001)]
 
 
 @pytest.mark.parametrize(
@@ -242,7 +341,7 @@ def test_downloads_are_collected_whatever_else_is_in_them(tmp_path):
     (downloads / "nell_01-grades.ipynb").symlink_to(downloads / "class.zip")
     (downloads / "late" / "gil_01-grades.ipynb").write_text("loose")
     (downloads / "broken.zip").write_bytes(b"PK no zip")
-    refused = collect(downloads, "01-grades", submitted)
+    refused = collect(downloads, "01-grades", submitted, check=lambda content: None)
     found = {str(path.relative_to(submitted)): path.read_text() for path in submitted.rglob("*.ipynb")}
     homes = {"ada": "third", "ben": "outside?", "gil": "loose", "Jo": "in another's name", "max": "whole"}
     homes["k" * 80] = "a long name"
@@ -269,7 +368,7 @@ def test_archives_that_are_locked_or_say_less_than_they_hold_are_refused_in_a_li
             raw[raw.index(b"PK\x01\x02") + 8] |= 1  # and the directory
         path.write_bytes(raw)
     tracemalloc.start()
-    refused = collect(downloads, "01-grades", submitted)
+    refused = collect(downloads, "01-grades", submitted, check=lambda content: None)
     largest = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert set(refused) == {"pat", "quin"} and not submitted.exists()
