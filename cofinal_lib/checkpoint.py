@@ -1,5 +1,6 @@
 """Score routines with a checkpoint that the authors of a method released: a plain state dict, never executed."""
 
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +17,9 @@ from cofinal_lib.train import predict_all
 def read_state_dict(path: Path) -> dict[str, Tensor]:
     """Names and tensors of a checkpoint file; anything else in it is refused, not executed."""
     try:
-        state = torch.load(path, map_location="cpu", weights_only=True)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # torch's, of pickles that it then refuses
+            state = torch.load(path, map_location="cpu", weights_only=True)
     except FileNotFoundError:
         raise CofinalError(f"{path} is missing; expected a checkpoint file") from None
     except OSError:  # no right to read it, say: the command line names the file and why

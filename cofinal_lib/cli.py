@@ -28,7 +28,7 @@ Folder = Annotated[
 def train(
     dataset: Annotated[str, typer.Option(help="Target, such as uiprmd/deep-squat, fisv/pcs, rg/ball or twin/ball.")],
     out: Annotated[Path, typer.Option(help="The run's folder appears below this one.")],
-    seeds: Annotated[int, typer.Option(min=1, help="How many seeds: 0, 1, 2...")] = 10,
+    seeds: Annotated[int, typer.Option(min=1, max=1000, help="How many seeds: 0, 1, 2...")] = 10,
     method: Annotated[
         str,
         typer.Option(
@@ -36,7 +36,7 @@ def train(
             "kernel-ridge."
         ),
     ] = "cofinal",
-    epochs: Annotated[int, typer.Option(min=1)] = 200,
+    epochs: Annotated[int, typer.Option(min=1, max=1_000_000)] = 200,
     folder: Folder = None,
     option: Annotated[
         list[str] | None,
@@ -237,7 +237,10 @@ def simulate(
     targets = [f"twin/{t.split('/')[1]}" for t in OFFICIAL if t.startswith(f"{dataset}/")]
     if not targets:
         raise CofinalError(f"unknown data set {dataset!r}; expected rg or fisv")
-    write_official([load(target, **{"seed": seed} | assignments(knob)) for target in targets], out)
+    knobs = assignments(knob)
+    if "seed" in knobs:
+        raise CofinalError("the seed is no knob here: say --seed")
+    write_official([load(target, seed=seed, **knobs) for target in targets], out)
     typer.echo(f"twin of {dataset}: {out}")
 
 

@@ -136,12 +136,14 @@ def reproduce(
     artefacts = artefacts or list(plan)
     jobs = experiments.jobs(profile, plan)
     jobs = {job: jobs[job] for artefact in artefacts for job in experiments.needed(plan[artefact], jobs)}
+    if cluster and not (cluster / "config.yaml").is_file():
+        raise CofinalError(f"{cluster} is no Snakemake profile: expected a folder with config.yaml, such as slurm/")
+    if out.exists() and not out.is_dir():
+        raise CofinalError(f"cannot write into {out}: it is a file; choose another folder")
     if dry_run:
         return _plan(jobs, out, profile, cores)
     if why_not := lacking():
         raise CofinalError(why_not)
-    if cluster and not (cluster / "config.yaml").is_file():
-        raise CofinalError(f"{cluster} is no Snakemake profile: expected a folder with config.yaml, such as slurm/")
     with _alone(out) as lock:
         _tidy_up(out, retry)
         # This machine's cores and GPUs limit what runs here; a cluster's limits stand in its profile.

@@ -1,5 +1,8 @@
 """Released checkpoints: read without executing anything, refused in one line where they don't fit."""
 
+import pickle
+import warnings
+
 import pandas as pd
 import pytest
 import torch
@@ -54,10 +57,13 @@ def test_nothing_in_a_checkpoint_is_executed(tmp_path, monkeypatch):
 def test_faulty_checkpoints_are_named(tmp_path, file):
     with pytest.raises(CofinalError, match="nowhere.pkl is missing"):
         checkpoint.read_state_dict(tmp_path / "nowhere.pkl")
-    for damaged in (file.read_bytes()[:2000], b"", b"\x80\x02.", b"\x80\x02h1.", b"\x80\x02}r"):
+    newer = pickle.dumps({"weight": torch.zeros(2)}, protocol=4)
+    for damaged in (file.read_bytes()[:2000], newer, b"", b"\x80\x02.", b"\x80\x02h1.", b"\x80\x02}r"):
         (tmp_path / "half.pkl").write_bytes(damaged)
-        with pytest.raises(CofinalError, match="cut short"):
+        with warnings.catch_warnings(record=True) as said, pytest.raises(CofinalError, match="cut short"):
+            warnings.simplefilter("always")
             checkpoint.read_state_dict(tmp_path / "half.pkl")
+        assert said == []
     with pytest.raises(IsADirectoryError):
         checkpoint.read_state_dict(tmp_path)
     torch.save([1, 2], tmp_path / "list.pkl")

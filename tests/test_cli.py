@@ -58,6 +58,9 @@ FAULTS = {
         "unknown option grades",
     ),
     "no seeds": (["train", "--dataset", "twin/ball", "--out", "x", "--seeds", "0"], "'--seeds'"),
+    "all seeds": (["train", "--dataset", "twin/ball", "--out", "x", "--seeds", "100000000000"], "'--seeds'"),
+    "all epochs": (["train", "--dataset", "twin/ball", "--out", "x", "--epochs", "9" * 22], "'--epochs'"),
+    "two seeds": (["data", "simulate", "rg", "--out", "x", "--seed", "4", "--knob", "seed=3"], "say --seed"),
     "no number": (["train", "--dataset", "twin/ball", "--out", "x", "--epochs", "many"], "'--epochs'"),
     "no such flag": (["train", "--dataset", "twin/ball", "--out", "x", "--grades", "4"], "--grades"),
     "no value": (

@@ -167,6 +167,17 @@ def test_a_corrupt_record_is_named_and_a_run_that_is_gone_made_again(cofinal, un
     assert files(out, "figure4a") == files(undisturbed, "figure4a")
 
 
+def test_a_dry_run_sees_what_the_run_would_refuse(cofinal, tmp_path):
+    (tmp_path / "file").write_text("mine")
+    for faulty, words in (
+        (["--out", tmp_path / "file"], "it is a file"),
+        (["--out", tmp_path / "new", "--cluster", tmp_path], "no Snakemake profile"),
+    ):
+        dry = cofinal("reproduce", "figure4a", "--profile", "tiny", "--dry-run", *faulty)
+        assert dry.returncode == 2 and words in dry.stderr
+    assert [p.name for p in tmp_path.iterdir()] == ["file"]
+
+
 def test_a_folder_in_use_is_refused(cofinal, tmp_path):
     with reproduce._alone(tmp_path):
         second = cofinal("reproduce", "figure4a", "--profile", "tiny", "--out", tmp_path)

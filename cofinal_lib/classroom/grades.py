@@ -12,6 +12,10 @@ def decompose(function) -> None:
     for name, index, n in (("the grade", grade, 5), ("the sub-grade", subgrade, 10)):
         shaped(index, (2, 2), name, "the shape of the scores")
         whole(index, 0, n - 1, name)
+        holds(
+            np.asarray(index).dtype.kind in "iu",
+            f"{name}: an index has to be an integer; this is a float: .astype(int)",
+        )
     grade, subgrade = array(grade, "grade"), array(subgrade, "subgrade")
     same([grade[0, 0], subgrade[0, 0]], [3, 0], "15.4 points", "Subtract the points of the whole grades below first.")
     same([grade[0, 1], subgrade[0, 1]], [0, 0], "the lowest score", "It belongs to the lowest level.")

@@ -64,8 +64,8 @@ def read_labels(train: Path, test: Path) -> pd.DataFrame:
                 raise CofinalError(f"{where}: video {fields[0]} stands twice, first in {seen[fields[0]]}")
             seen[fields[0]] = where
             rows.append([fields[0], split, *map(float, fields[1:])])
-    if not rows:
-        raise CofinalError(f"{train} and {test} hold no routines")
+        if split not in {row[1] for row in rows}:
+            raise CofinalError(f"{path} holds no routines: expected the {split} routines, one a line: name and scores")
     return pd.DataFrame(rows, columns=["video", "split", *columns[1:]])
 
 

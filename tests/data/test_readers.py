@@ -160,6 +160,14 @@ def test_a_label_file_that_is_no_text_is_named(fisv):
         readers.read_official(fisv, "fisv/tes")
 
 
+@pytest.mark.parametrize("split", ["train", "test"])
+@pytest.mark.parametrize("content", ["", "\n\n", "video tes pcs deductions\n"])
+def test_a_split_without_routines_is_named(fisv, split, content):
+    (fisv / f"{split}.txt").write_text(content)
+    with pytest.raises(CofinalError, match=f"{split}.txt holds no routines: expected the {split} routines"):
+        readers.read_official(fisv, "fisv/tes")
+
+
 def test_a_damaged_first_line_is_no_header(fisv):
     (fisv / "train.txt").write_text("1 28.7l 29.36 1\n3 28.79 27.89 1\n")
     with pytest.raises(CofinalError, match="line 1: tes of video 1 is '28.7l'"):

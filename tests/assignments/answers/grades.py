@@ -32,6 +32,7 @@ ANSWERS = {
                 grade = np.minimum(s // S_C, n_grades - 1)
                 return grade.astype(int), ((s - s // S_C) // (S_C / n_subgrades)).astype(int)
             """,
+            "floats": ("astype(int)", "astype(float)"),
             "off by one sub-grade": ("level % n_subgrades", "(level + 1) % n_subgrades"),
             "counted from 1": ("return level // n_subgrades, level", "return level // n_subgrades + 1, level"),
             "the highest score overflows": ("np.minimum(level, n_levels - 1)", "level"),
