@@ -210,7 +210,8 @@ def signature(results: pd.DataFrame, command: str) -> str:
         return f"no runs here · {command}"
     data = ", ".join(f"{t} ({s})" for t, s in results[["target", "source"]].drop_duplicates().to_numpy())
     if "seeds" not in results:  # a row a seed
-        results = results.assign(seeds=results["seed"].nunique())
+        arms = results.groupby([name for name in ("target", "kind", "method") if name in results])
+        results = results.assign(seeds=arms["seed"].transform("nunique"))
     known = [f"{name} {', '.join(map(str, results[name].unique()))}" for name in ("device", "torch") if name in results]
     commits = [str(c)[:7] + str(c)[40:] for c in results["commit"].dropna().unique()] if "commit" in results else []
     seeds, epochs = extent(results, "seeds"), extent(results, "epochs")

@@ -356,6 +356,8 @@ def test_nothing_at_all_is_said_and_drawn():
     assert main_results.noise_over_seeds(NOTHING).empty and main_results.selection_leads(NOTHING).empty
     assert "no runs" in tables.styled(tables.results_table(NOTHING), "x").to_html()
     assert tables.signature(NOTHING, "c") == "no runs here · c"
+    by_seed = pd.DataFrame({"target": "fisv/pcs", "source": "official", "kind": list("aaab"), "epochs": 2})
+    assert "seeds: 1 to 3 · epochs: 2" in tables.signature(by_seed.assign(seed=[0, 1, 2, 0]), "c")
     assert "no predictions" in main_results.paired_table(main_results.against_ridge(NOTHING)).to_html()
     for figure in (
         draw.grid_figure(main_results.compare(tables.last_epoch(NOTHING)), ("official",), "line"),
