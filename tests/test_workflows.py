@@ -24,11 +24,24 @@ def test_jobs_need_jobs_that_exist(path):
 
 @pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: path.stem)
 def test_actions_are_pinned_by_commit_and_named_by_version(path):
-    used = re.findall(r"uses: *(\S+)(.*)", path.read_text())
+    used = re.findall(r"uses: *(?!\./)(\S+)(.*)", path.read_text())
     assert used
     for action, comment in used:
         assert re.fullmatch(r"[\w.-]+/[\w./-]+@[0-9a-f]{40}", action), action
         assert re.fullmatch(r" # v\d+\.\d+\.\d+", comment), f"{action} does not say its version"
+
+
+def test_a_called_workflow_is_here_and_can_be_called():
+    called = [
+        name for path in WORKFLOWS for name in re.findall(r"uses: *\./\.github/workflows/(\S+)", path.read_text())
+    ]
+    assert called == ["tests.yml"]
+    assert "workflow_call" in workflow(WORKFLOWS[0].with_name("tests.yml"))[True]
+
+
+def test_pages_are_deployed_after_the_tests_alone():
+    jobs = workflow(WORKFLOWS[0].with_name("book.yml"))["jobs"]
+    assert set(jobs["pages"]["needs"]) == {"tests", "build"} and jobs["tests"]["uses"].endswith("/tests.yml")
 
 
 def test_an_action_has_one_commit_everywhere():
@@ -49,7 +62,7 @@ def test_jobs_have_the_permissions_they_name_and_no_others(path):
         writes = {scope for scope, level in job["permissions"].items() if level != "read"}
         not_for_outsiders = "github.event_name == 'push'" in job.get("if", "")
         assert not (writes and from_outside) or not_for_outsiders, f"{path.name}: {name} writes {writes}"
-        assert "timeout-minutes" in job
+        assert "timeout-minutes" in job or "uses" in job  # a called workflow's jobs have their own
 
 
 def test_whatever_goes_wrong_in_the_weekly_rebuild_is_reported():

@@ -9,25 +9,28 @@ COMMIT = COFINAL.rsplit("/", 1)[1][:7]
 SOURCE = f"released code at {COMMIT}, read"
 
 
-def _fact(name: str) -> tuple[dict[str, str], str]:
-    """A fact's value for each target, and where it was read."""
+def _fact(name: str) -> tuple[dict[str, str], str, str]:
+    """A fact's value for each target, and where it was read, at which commit."""
     row = released().set_index("fact").loc[name]
     values = row["value"].split("|")
-    return dict(zip(TARGETS, values * (len(TARGETS) // len(values)), strict=True)), row["where"]
+    return (
+        dict(zip(TARGETS, values * (len(TARGETS) // len(values)), strict=True)),
+        row["where"],
+        row["commit"] or COMMIT,
+    )
 
 
 def setting(printed, fact: str, targets: list[str] = TARGETS) -> Finding:
     """A setting of Sec. 3 or 4.1 against the released code's for some targets: it holds or differs."""
-    values, where = _fact(fact)
+    values, where, commit = _fact(fact)
     chosen = [values[t] for t in targets]
     same = [_alike(value, printed) for value in chosen]
     numbers = [float(v) for v in chosen if _is_number(v)]
     ours = numbers[0] if len(set(numbers)) == 1 else float("nan")
     ends = (min(numbers), max(numbers)) if len(set(numbers)) > 1 else (float("nan"), float("nan"))
     found = chosen[0] if len(set(chosen)) == 1 else ", ".join(f"{t} {v}" for t, v in zip(targets, chosen, strict=True))
-    read = "" if "commit" in where else f", read at {COMMIT}"  # what only an older commit shows names it
-    source = SOURCE if read else "released code, read"
-    return Finding(HOLDS if all(same) else DIFFERS, f"Released: {found} ({where}){read}.", ours, *ends, source)
+    why, source = f"Released: {found} ({where}), read at {commit}.", f"released code at {commit}, read"
+    return Finding(HOLDS if all(same) else DIFFERS, why, ours, *ends, source)
 
 
 def one_each(printed: str, facts: list[str]) -> Finding:
@@ -40,7 +43,7 @@ def one_each(printed: str, facts: list[str]) -> Finding:
 
 def runs(printed: str) -> Finding:
     """How many of the six targets' released training scripts can run as they are."""
-    values, where = _fact("script runs")
+    values, where, _ = _fact("script runs")
     broken = [t for t, v in values.items() if v != "yes"]
     n = len(values) - len(broken)
     why = f"Scripts for {n} of {len(values)} targets run; those for {', '.join(broken)} stop: {where}."

@@ -18,7 +18,8 @@ def printed(table: str) -> pd.DataFrame:
 def released() -> pd.DataFrame:
     """What the released code does, as read at the pinned commit (`data.registry.COFINAL`): fact, value, where.
 
-    A value that depends on the target is six, for ball|clubs|hoop|ribbon|tes|pcs.
+    `commit` names an older one, where only that shows the fact. A value that depends on the target is six, for
+    ball|clubs|hoop|ribbon|tes|pcs.
     """
     with files(__name__).joinpath("released.csv").open() as file:
-        return pd.read_csv(file, dtype=str)
+        return pd.read_csv(file, dtype=str).fillna({"commit": ""})
