@@ -4,6 +4,7 @@
 """
 
 import os
+import shutil
 import sys
 import tempfile
 import time
@@ -76,6 +77,7 @@ def main(folder: Path) -> int:
     s.hand_in(course, submissions)
     off, tables = 0, []
     for round_ in (1, 2):
+        shutil.rmtree(course / "checked", ignore_errors=True)  # what did not change would not run again
         started = time.monotonic()
         lines = {line.student: line for line in grade(course, say=lambda line: print(f"  {line}", flush=True))}
         print(f"round {round_}: {len(lines)} submissions in {time.monotonic() - started:.0f} s")
