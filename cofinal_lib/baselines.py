@@ -89,8 +89,8 @@ class KernelRidgeConfig:
 class KernelRidge(Regression):
     """Kernel ridge regression with an RBF kernel, on features standardised by the routines it is fitted to.
 
-    Penalty and width by five-fold cross-validation (squared error) inside the training routines, each fold
-    standardised anew: penalties .01, .1, 1; gamma .1, .3, 1, 3 over the number of features, which is their total
+    Penalty and width by five-fold cross-validation (R² averaged over folds) inside the training routines, each
+    fold standardised anew: penalties .01, .1, 1; gamma .1, .3, 1, 3 over the number of features, which is their total
     variance.
     """
 

@@ -155,13 +155,13 @@ def angle_spread(before: dict, after: dict, line: str) -> Figure:
     Args:
         before: G -> angles (G, G) in degrees. after: G -> {reading: angles (G, G)}.
     """
-    fig, axes = plt.subplots(1, len(before), figsize=(8, 3.7), sharey=True)
-    styles = {"row_shares": (BLUE, "o", -0.12), "softmax": (ORANGE, "s", 0.12)}
+    fig, axes = plt.subplots(1, len(before), figsize=(8, 3.7), sharey=True, squeeze=False)
+    axes, styles = axes[0], {"row_shares": (BLUE, "o", -0.12), "softmax": (ORANGE, "s", 0.12)}
     for ax, (G, start) in zip(axes, before.items(), strict=True):
         i, j = np.triu_indices(G, 1)
         ax.plot(j - i, start[i, j], "x", color=GREY, ms=6, label="before")
         for reading, angles in after[G].items():
-            colour, marker, shift = styles[reading]
+            colour, marker, shift = styles.get(reading, (GREEN, "^", 0))
             ax.plot(j - i + shift, angles[i, j], marker, color=colour, ms=5, alpha=0.7, label=f"after, {reading}")
         steps = np.arange(0, G)
         ax.plot(steps, np.degrees(steps), ls=":", color="k", lw=1, label="1 radian a grade")
