@@ -19,6 +19,7 @@ from torch import Tensor, nn
 from cofinal_lib.data.features import FeatureSet
 from cofinal_lib.padding import existing_clips
 from cofinal_lib.temporal_fusion import segment_means
+from cofinal_lib.train import Schedule
 
 ALPHAS = np.logspace(-4, 6, 41)
 
@@ -35,6 +36,8 @@ class Regression(nn.Module):
     A subclass has `estimator`: what is to be fitted to features (N, P D_C), with the choice of its own knobs inside.
     `config` has n_segments, P.
     """
+
+    schedule = Schedule(holdout=0)  # there is one epoch, and so none to choose
 
     def __init__(self, config, generator: torch.Generator | None = None):
         super().__init__()

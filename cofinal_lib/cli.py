@@ -1,5 +1,6 @@
 """The command line, `cofinal`: each command imports what it needs when it runs, torch late."""
 
+import os
 import shlex
 import sys
 from pathlib import Path
@@ -74,8 +75,8 @@ def train(
     for selection in record.record["selections"]:
         cells = [cell(record.metric(selection=selection, decoding=d)) for d in ("soft", "hard")]
         typer.echo(f"  {selection:<14} soft {cells[0]:<26} hard {cells[1]}")
-    ridge = record.record["baselines"]["ridge_on_mean_clip"]
-    typer.echo(f"  {'ridge, mean clip':<19} {ridge['test']['srcc']:.3f}")
+    ridge = record.record["baselines"]["ridge_on_mean_clip"]["test"]["srcc"]
+    typer.echo(f"  {'ridge, mean clip':<19} {'undefined' if ridge is None else f'{ridge:.3f}'}")
     typer.echo(f"{record.folder}")
 
 
@@ -155,8 +156,9 @@ def reproduce(
     from joblib import cpu_count
 
     from cofinal_lib import reproduce as steps
+    from cofinal_lib.records import RESULTS
 
-    out = out or Path("results") / profile
+    out = out or Path(os.path.relpath(RESULTS / profile))  # where chapters look
     cores = cores or cpu_count()
     for line in steps.reproduce(artefacts or [], profile, out, cores, device, dry_run, retry, cluster):
         typer.echo(line)

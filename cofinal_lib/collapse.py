@@ -8,6 +8,7 @@ from torch.nn.functional import cross_entropy, normalize, one_hot
 from cofinal_lib.errors import CofinalError
 from cofinal_lib.etf import simplex_etf
 from cofinal_lib.fine_scoring import dot_regression_loss
+from cofinal_lib.train import one_thread
 
 HEADS = ("learned", "etf", "etf_dot")
 
@@ -58,9 +59,12 @@ def train(train_set, test_set, n_classes: int, seed: int, head="learned", epochs
     """
     if head not in HEADS:
         raise CofinalError(f"collapse.train: head is {head!r}; it can be one of {HEADS}")
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)  # matrices this small are slower on more; given back below
-    torch.manual_seed(seed)
+    with one_thread(), torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        return _train(head, train_set, test_set, n_classes, seed, epochs, every)
+
+
+def _train(head, train_set, test_set, n_classes, seed, epochs, every) -> pd.DataFrame:
     (X, y), rows = train_set, []
     widths = ((X.shape[1], 64), (64, 64), (64, 32))
     net = nn.Sequential(*(m for i, o in widths for m in (nn.Linear(i, o), nn.BatchNorm1d(o), nn.ReLU())))[:-1]
@@ -85,5 +89,4 @@ def train(train_set, test_set, n_classes: int, seed: int, head="learned", epochs
                 errors = [(classifier(net(x)).argmax(-1) != t).double().mean().item() for x, t in pairs]
             rows.append([epoch, *errors, within_class_collapse(h, y), angle_gap(h, y), norm_variation(h, y)])
             net.train()
-    torch.set_num_threads(threads)
     return pd.DataFrame(rows, columns=["epoch", "train_error", "test_error", "nc1", "angles", "norms"])

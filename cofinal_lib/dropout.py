@@ -36,6 +36,6 @@ def dropout_mask(words: Tensor, shape: tuple, p: float, dtype: torch.dtype) -> T
 
     words (..., word_count(shape)) of `random_words`; returns (..., *shape).
     """
-    n, kept = math.prod(shape), round((1 - p) * 65536)
+    n, kept = math.prod(shape), min(max(round((1 - p) * 65536), 1), 65535)  # of 65536 sixteen-bit numbers
     stays = words.view(torch.int16)[..., :n].reshape(*words.shape[:-1], *shape) < kept - 32768
     return stays.to(dtype).mul_(65536 / kept)

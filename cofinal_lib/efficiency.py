@@ -16,7 +16,7 @@ from cofinal_lib.rivals import METHODS
 from cofinal_lib.rivals.action_net import ActionNet
 from cofinal_lib.rivals.c3d_svr import C3DSVR
 from cofinal_lib.runs import RunSpec
-from cofinal_lib.train import Schedule, _one_thread, _Single, fit
+from cofinal_lib.train import Schedule, _Single, fit, one_thread
 
 PRINTED_ROWS = {"action-net": "ACTION-NET", "gdlt": "GDLT", "hgcn": "HGCN", "cofinal-released": "CoFInAl"}
 # ResNet-50 (He et al., 2016), the image backbone of ACTION-NET's static stream: parameters of the whole network (as
@@ -108,9 +108,9 @@ def against_printed(counted: pd.DataFrame, rows: dict[str, str]) -> pd.DataFrame
     """
     table = printed("table2").set_index("method")
     out = counted.loc[list(rows)].copy()
-    for ours, theirs, short in (("parameters_m", "parameters_m", "m"), ("gmacs", "gmacs", "gmacs")):
-        out[f"printed_{short}"] = [table.loc[row, theirs] for row in rows.values()]
-        out[f"times_{short}"] = out[f"printed_{short}"] / out[ours]
+    for column, short in (("parameters_m", "m"), ("gmacs", "gmacs")):
+        out[f"printed_{short}"] = [table.loc[row, column] for row in rows.values()]
+        out[f"times_{short}"] = out[f"printed_{short}"] / out[column]
     out["off"] = np.exp(np.log(out[["times_m", "times_gmacs"]]).abs().max(axis=1))
     return out
 
@@ -155,7 +155,7 @@ def measure(
     order, rows = np.random.default_rng(seed), []
     # What the library runs at test: a method whose batch mates matter has a forward pass of its own for it.
     run = {name: getattr(model.to(device), "one_by_one", model) for name, model in models.items()}
-    with torch.no_grad(), _one_thread():
+    with torch.no_grad(), one_thread():
         for repeat in range(-2, repeats):
             for place, i in enumerate(order.permutation(len(models))):
                 name = list(models)[i]
@@ -224,7 +224,7 @@ def step_shares(build, data: FeatureSet, steps: int = 5, schedule: Schedule | No
     from torch.profiler import ProfilerActivity, profile
 
     short = replace(data, is_train=data.is_train & (data.is_train.cumsum(0) <= 32 * steps))
-    with _one_thread():
+    with one_thread():
         learner = _Single(build, short, schedule or Schedule(), "cpu", [0])
         kept, draws = short.rows("train")[None], [torch.Generator().manual_seed(0)]
         learner.epoch(kept, draws)  # warm-up

@@ -92,7 +92,3 @@ class GradeScale:
             raise CofinalError(f"GradeScale.compose: at is {at!r}; it can be 'middle' or 'lower'")
         level = grade * self.n_subgrades + subgrade + (0.5 if at == "middle" else 0.0)
         return self.low + (self.high - self.low) * (level / self.n_levels)
-
-    def quantisation_error(self, scores):
-        """What expressing `scores` in this scale costs: compose(decompose(s)) - s, in points, at most S_F / 2."""
-        return self.compose(*self.decompose(scores)) - np.asarray(scores, dtype=np.float64)

@@ -60,16 +60,17 @@ def work(job: str, profile: str, out: Path, device: str | None = None) -> None:
         report = partial(execute, kernel=kernel)
         for spec in specs:
             name, started = label(spec), time.perf_counter()
+            path = Path("failed") / f"{name.replace('/', '-').replace(' ', '-')}.ipynb"
             try:
                 record = run(spec, out, command=f"cofinal reproduce --profile {profile}", jobs=1, report=report)
             except Exception as error:
-                path = Path("failed") / f"{name.replace('/', '-').replace(' ', '-')}.ipynb"
                 told = partial(failure, asdict(spec), out, traceback.format_exception(error))
                 results.whole(out / path, told)
                 failed[name] = {"error": " ".join(str(error).split()) or type(error).__name__, "notebook": str(path)}
                 print(f"  {name}: failed, {failed[name]['error']}", flush=True)
                 continue
             made[name] = record.record["run_id"]
+            (out / path).unlink(missing_ok=True)  # of an earlier try
             srcc = record.metric(decoding="soft")["mean"]
             print(
                 f"  {name}: test SRCC {'undefined' if srcc is None else f'{srcc:.3f}'}, "
@@ -144,6 +145,11 @@ def reproduce(
         return _plan(jobs, out, profile, cores)
     if why_not := lacking():
         raise CofinalError(why_not)
+    gpu = cluster or torch.cuda.is_available()
+    if not gpu and any(spec.device == "cuda" for specs in jobs.values() for spec in specs):
+        raise CofinalError(
+            f"profile {profile} trains on cuda, and torch finds no GPU here; --device cpu trains without"
+        )
     with _alone(out) as lock:
         _tidy_up(out, retry)
         # This machine's cores and GPUs limit what runs here; a cluster's limits stand in its profile.
@@ -159,7 +165,8 @@ def reproduce(
             "--config", f"profile={profile}", *([f"device={device}"] if device else []),
         ]  # fmt: skip
         # Snakemake works in `out`, where a relative path would name another folder.
-        env = os.environ | ({"COFINAL_MIRROR": str(mirror.resolve())} if (mirror := registry.mirror()) else {})
+        places = {"COFINAL_MIRROR": registry.mirror(), "COFINAL_CACHE": os.environ.get("COFINAL_CACHE")}
+        env = os.environ | {name: str(Path(place).resolve()) for name, place in places.items() if place}
         # What jobs say is for the reader; what Snakemake says is kept for the day it is needed.
         with open(out / "snakemake.log", "w") as log:
             code = subprocess.run(command, pass_fds=[lock], stderr=log, env=env).returncode

@@ -4,6 +4,7 @@ Each artefact's data are CSV files in long form, results/<profile>/<name>.csv. O
 results/reference/<profile>/: the chapters read those where a reader has run nothing yet.
 """
 
+import fcntl
 import os
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -269,6 +270,18 @@ def whole_csv(path: Path, frame: pd.DataFrame) -> None:
     whole(path, lambda aside: frame.to_csv(aside, index=False, float_format="%.6g"))
 
 
+def add_row(path: Path, row: dict) -> None:
+    """Add a row to a CSV file, whole or not at all, whatever other processes add to files of its folder."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    folder = os.open(path.parent, os.O_RDONLY)
+    try:
+        fcntl.flock(folder, fcntl.LOCK_EX)  # freed when it is closed
+        kept = [pd.read_csv(path)] if path.exists() else []
+        whole_csv(path, pd.concat([*kept, pd.DataFrame([row])], ignore_index=True))
+    finally:
+        os.close(folder)
+
+
 def merged(kept: pd.DataFrame, fresh: pd.DataFrame) -> pd.DataFrame:
     """An artefact's data with newer runs in it: kept rows of a fresh row's target, method and options give way.
 
@@ -297,8 +310,8 @@ def read(name: str, profile: str = "quick", root: Path = RESULTS) -> pd.DataFram
     Raises:
         CofinalError: there is no such file, or it cannot be read.
     """
-    ours = _ours(root)
-    places = [(root / profile, profile), (ours / profile, profile), (ours / "quick", "quick")]
+    kept = ours(root)
+    places = [(root / profile, profile), (kept / profile, profile), (kept / "quick", "quick")]
     folder, found = next(((f, p) for f, p in places if (f / f"{name}.csv").is_file()), (None, None))
     if folder is None:
         raise CofinalError(f"{places[0][0] / name}.csv is missing: cofinal reproduce --profile {profile} makes it")
@@ -329,12 +342,12 @@ def costs(records: Iterable[dict], profile: str, root: Path = RESULTS) -> pd.Dat
         }
         for r in records
     ]
-    kept = _ours(root) / profile / "costs.csv"
+    kept = ours(root) / profile / "costs.csv"
     if kept.is_file():
         rows += pd.read_csv(kept).to_dict("records")
     return pd.DataFrame(rows, columns=["method", "target", "rate"])
 
 
-def _ours(root: Path) -> Path:
+def ours(root: Path) -> Path:
     """Where our own results lie: below a reader's, or with the library that came without the repository."""
     return REFERENCE if root == RESULTS else root / "reference"

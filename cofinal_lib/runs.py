@@ -273,7 +273,8 @@ def _summarise(data: FeatureSet, results: list[SeedResult]) -> tuple[dict, dict]
         for split in rows
     }
     predicted, alpha = ridge_on_mean_clip(data)
-    ridge = {split: {"srcc": spearman(predicted[rows[split]], scores[rows[split]])} for split in rows}
+    found = {split: spearman(predicted[rows[split]], scores[rows[split]]) for split in rows}
+    ridge = {split: {"srcc": None if np.isnan(srcc) else srcc} for split, srcc in found.items()}  # JSON has no NaN
     record = {
         "metrics": metrics,
         "selections": SELECTIONS,

@@ -158,7 +158,7 @@ def _build(build, seed: int, device: str = "cpu") -> tuple[nn.Module, Tensor]:
 def _train(build, data, features, schedule, device, seeds, hold_out) -> list[tuple]:
     """One training of some seeds: (held-out SRCC (E,),), or (model, losses, predictions), for each seed."""
     data = replace(data, features=torch.from_numpy(features))
-    with _one_thread():
+    with one_thread():
         return _train_or_halve(build, data, schedule, device, seeds, hold_out)
 
 
@@ -440,7 +440,7 @@ def _upcast(out: dict[str, Tensor], dtype: torch.dtype) -> dict[str, Tensor]:
 
 
 @contextmanager
-def _one_thread():
+def one_thread():
     """Small matrices gain nothing from more threads, and the last bits would depend on their number."""
     before = torch.get_num_threads()
     torch.set_num_threads(1)

@@ -22,7 +22,7 @@ from cofinal_lib.baselines import ridge_on_mean_clip
 from cofinal_lib.cofinal import CoFInAl
 from cofinal_lib.data import load
 from cofinal_lib.metrics import spearman
-from cofinal_lib.results import whole_csv
+from cofinal_lib.results import add_row
 from cofinal_lib.runs import RunSpec, checkout, device_name
 from cofinal_lib.train import fit
 
@@ -47,8 +47,7 @@ def main(
                 row = {"target": target, "source": data.source, "arm": name, "fold": i}
                 row |= reached(target, task["arms"][name], fold, i, task["epochs"]) | cell
                 row |= {"device": device_name("cpu"), "torch": torch.__version__, "commit": checkout()}
-                kept = [pd.read_csv(out)] if out.exists() else []  # read anew: another process may have added rows
-                whole_csv(out, pd.concat([*kept, pd.DataFrame([row])]))
+                add_row(out, row)
 
 
 def reached(target: str, arm: dict, fold, seed: int, epochs: int) -> dict:

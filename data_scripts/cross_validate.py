@@ -33,7 +33,7 @@ def main(arms: list[str]) -> None:
             routines = data[target].pooled(pool)
             for row in cross_validate(spec, routines, 5, min(repeat + 1, repeats), done):
                 row = {"arm": arm, "pool": pool} | row
-                results.whole_csv(OUT, pd.concat([_kept(), pd.DataFrame([row])], ignore_index=True))
+                results.add_row(OUT, row)
                 print(arm, target, row["repeat"], row["fold"], f"{row['srcc']:.3f}", row["seconds"], flush=True)
 
 

@@ -350,6 +350,19 @@ def test_overfitting_less_holds_only_where_it_does_so_on_every_target(tmp_path, 
         found = runs.narrows_gap("", "FGS")
         assert found.verdict == verdict, gaps
         assert found.verdict == UNKNOWN or all(target in found.why for target in gaps)
+    _kept_arms(tmp_path, {"fisv/tes": ([0.5, 0.5, 0.9, 0.9], [0.4, 0.41])})  # the words are over shared seeds too
+    found = runs.narrows_gap("", "FGS")
+    words = [float(number) for number in re.findall(r"(?:is|and|by) (-?[\d.]+) (?:as|with|\[)", found.why)]
+    assert words[1] - words[0] == pytest.approx(words[2], abs=2e-3) and words[2] == pytest.approx(found.ours, abs=1e-3)
+
+
+def test_a_readers_table_without_official_rows_hides_none_of_ours(tmp_path, monkeypatch):
+    monkeypatch.setattr(runs, "ROOT", tmp_path)
+    ours = pd.read_csv(REFERENCE / "paper" / "table1.csv")
+    for folder, frame in (("paper", ours.assign(source="movement")), ("reference/paper", ours)):
+        (tmp_path / folder).mkdir(parents=True)
+        frame.to_csv(tmp_path / folder / "table1.csv", index=False)
+    assert set(runs._official("table1")["source"]) == {"official"}
 
 
 def test_a_part_is_worth_something_on_rg_only_where_all_four_targets_say_so(tmp_path, monkeypatch):

@@ -97,6 +97,16 @@ def test_weight_decay_takes_features_nearer_to_collapse(monkeypatch):
     assert (decayed[["nc1", "angles", "norms"]] < 0.7 * free[["nc1", "angles", "norms"]]).all()
 
 
+def test_training_leaves_torch_as_it_was():
+    before, threads = torch.get_rng_state(), torch.get_num_threads()
+    y = torch.arange(12) % 3
+    train((torch.randn(12, 4), y), (torch.randn(12, 4), y), 3, seed=0, epochs=2)
+    drawn = torch.get_rng_state()
+    torch.set_rng_state(before)
+    torch.randn(12, 4), torch.randn(12, 4)
+    assert torch.equal(drawn, torch.get_rng_state()) and torch.get_num_threads() == threads
+
+
 def test_the_seed_alone_decides():
     data = gaussians(n=10)
     torch.manual_seed(123)

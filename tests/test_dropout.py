@@ -20,6 +20,12 @@ def test_entries_stay_by_their_probability_and_keep_the_expectation(seed, p):
     assert abs(float(mask.mean()) - 1) < 6 * deviation / (1 - p)
 
 
+def test_the_ends_of_the_range_are_near_what_was_asked_for():
+    words = random_words(10_000, torch.Generator().manual_seed(0))
+    assert dropout_mask(words, (40_000,), 1e-9, torch.float64).mean() == pytest.approx(1, abs=1e-3)
+    assert (dropout_mask(words, (40_000,), 1 - 1e-9, torch.float64) > 0).double().mean() < 1e-3
+
+
 def test_neighbours_are_dropped_independently():
     """Four entries come of one word: no two places of it know of each other."""
     mask = dropout_mask(random_words(100_000, torch.Generator().manual_seed(0)), (100_000, 4), 0.3, torch.float64) > 0

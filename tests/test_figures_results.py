@@ -10,7 +10,7 @@ from matplotlib.colors import to_rgba
 from cofinal_lib import tables
 from cofinal_lib.figures import BLUE, ablations
 from cofinal_lib.figures import grades as draw
-from cofinal_lib.metrics import mean_interval
+from cofinal_lib.metrics import fisher_mean, mean_interval
 
 matplotlib.use("agg")
 LINE = "data: made up · cofinal reproduce"
@@ -155,10 +155,22 @@ def test_nothing_to_draw_is_said():
 def test_the_best_setting_is_judged_against_the_luck_of_that_many():
     judged = draw.judged_sweep(frame(grades("twin/ball", SWEPT)), "n_grades").iloc[0]
     assert (judged["default"], judged["best"], judged["settings"], judged["seeds"]) == (4, 10, 3, 3)
-    assert judged["lead"] == pytest.approx(np.mean(SWEPT[10]) - np.mean(SWEPT[4]))
+    assert judged["lead"] == pytest.approx(fisher_mean(SWEPT[10]) - fisher_mean(SWEPT[4]))
     assert judged["bar"] == pytest.approx(judged["sd"] * draw.luck_of_the_best(3, 3)["bar"])
     assert judged["beyond"] == (judged["lead"] > judged["bar"])
     assert judged["inside"] == 2  # no ranks are kept, so these routines tell nothing apart
+
+
+def test_settings_and_arms_are_compared_over_the_seeds_that_all_of_them_have():
+    """A default with more seeds than the rest, the later ones poor: over what they share, it is the best."""
+    more = SWEPT | {4: [0.7, 0.75, 0.7, 0.1, 0.1]}
+    judged = draw.judged_sweep(frame(grades("twin/ball", more)), "n_grades").iloc[0]
+    assert (judged["best"], judged["seeds"], judged["lead"]) == (4, 3, 0)
+    assert judged["default_srcc"] == pytest.approx(fisher_mean(more[4][:3]))
+    both = frame(with_arms("twin/ball", {"": more[4], "TFM": [0.6, 0.66, 0.64]}))
+    said = ablations.gap_in_words(both).data
+    lead = fisher_mean(more[4][:3]) - fisher_mean([0.6, 0.66, 0.64])
+    assert "over 3 seeds that both have" in said and f"ranks the test routines {lead:.3f} worse" in said
 
 
 def test_what_a_seed_does_to_all_settings_is_no_noise():

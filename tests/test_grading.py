@@ -27,7 +27,6 @@ def test_the_level_of_a_score_is_at_most_half_a_subgrade_off(scale, share):
     grade, subgrade = scale.decompose(s)
     assert 0 <= grade < scale.n_grades and 0 <= subgrade < scale.n_subgrades
     assert abs(scale.compose(grade, subgrade) - s) <= scale.subgrade_length / 2 + slack(scale)
-    assert abs(scale.quantisation_error(s)) <= scale.subgrade_length / 2 + slack(scale)
 
 
 @given(scales(), st.data(), st.sampled_from([np.float64, np.float32]))

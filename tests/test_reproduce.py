@@ -10,11 +10,13 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from cofinal_lib import experiments, reproduce
 from cofinal_lib.errors import CofinalError
+from cofinal_lib.records import RESULTS
 from cofinal_lib.runs import RunSpec
 
 ROOT = Path(__file__).parents[1]
@@ -142,6 +144,49 @@ def test_a_failed_run_is_named_with_its_notebook_and_the_others_go_on(monkeypatc
     assert (tmp_path / "jobs" / f"{job}.json").exists()
     reproduce._tidy_up(tmp_path, retry=True)
     assert not (tmp_path / "jobs" / f"{job}.json").exists()
+
+
+def test_a_failure_that_is_made_good_leaves_no_notebook(monkeypatch, tmp_path):
+    job = next(j for j in needed() if j.startswith("figure4a"))
+    for fails in (True, False):
+
+        def run(spec, out, fails=fails, **how):
+            if fails:
+                raise CofinalError("no luck")
+            return SimpleNamespace(record={"run_id": "x"}, metric=lambda **_: {"mean": 0.5})
+
+        monkeypatch.setattr(reproduce, "run", run)
+        reproduce.work(job, "tiny", tmp_path)
+        assert bool(list((tmp_path / "failed").glob("*.ipynb"))) == fails
+
+
+def test_a_profile_for_a_gpu_says_at_once_that_there_is_none(cofinal, monkeypatch, tmp_path):
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    command = ["reproduce", "figure4a", "--profile", "tiny", "--device", "cuda", "--out", tmp_path / "new"]
+    refused = cofinal(*command)
+    assert refused.returncode == 2 and "torch finds no GPU here; --device cpu" in refused.stderr
+    assert not (tmp_path / "new").exists() and cofinal(*command, "--dry-run").returncode == 0
+
+
+def test_folders_given_from_here_are_found_from_the_runs_folder(monkeypatch, tmp_path):
+    given = {}
+    monkeypatch.chdir(tmp_path)
+    for name in ("COFINAL_MIRROR", "COFINAL_CACHE"):
+        monkeypatch.setenv(name, name.lower())
+        (tmp_path / name.lower()).mkdir()
+    done = lambda command, env, **_: given.update(env) or SimpleNamespace(returncode=0)  # noqa: E731
+    monkeypatch.setattr(reproduce.subprocess, "run", done)
+    with pytest.raises(CofinalError, match="jobs not finished"):
+        reproduce.reproduce(["figure4a"], "tiny", tmp_path / "new", 1)
+    assert all(given[name] == str(tmp_path / name.lower()) for name in ("COFINAL_MIRROR", "COFINAL_CACHE"))
+
+
+def test_by_default_results_lie_where_chapters_look(cofinal, monkeypatch, tmp_path):
+    given = []
+    monkeypatch.setattr(reproduce, "reproduce", lambda artefacts, profile, out, *_: given.append(out.resolve()) or [])
+    monkeypatch.chdir(tmp_path)
+    assert cofinal("reproduce", "--profile", "tiny").returncode == 0
+    assert given == [RESULTS / "tiny"]
 
 
 def test_an_artefact_without_a_run_is_one_line_and_draws_nothing(tmp_path):

@@ -1,6 +1,8 @@
 """From predictions to rows: what becomes of a run whose every number is known."""
 
 import json
+import subprocess
+import sys
 from types import SimpleNamespace
 
 import numpy as np
@@ -116,3 +118,13 @@ def test_grades_are_read_off_features_that_know_them_and_off_no_others(run, monk
     ignorant = results._readout(noise, noise[:, :2], grades, points.astype(float))
     assert ignorant["plane, other routines"] < 0.4 < ignorant["plane, same routines"] + 0.2
     assert ignorant["features, other routines"] < 0.4 and abs(ignorant["ridge, other routines"]) < 0.4
+
+
+def test_rows_that_two_processes_add_are_all_kept(tmp_path):
+    code = "import sys; from pathlib import Path; from cofinal_lib.results import add_row\n"
+    code += "for n in range(20): add_row(Path(sys.argv[1]), {'who': sys.argv[2], 'n': n})"
+    command = [sys.executable, "-c", code, str(tmp_path / "a.csv")]
+    for process in [subprocess.Popen([*command, who]) for who in "ab"]:
+        assert process.wait() == 0
+    assert len(results.read_csv(tmp_path / "a.csv").drop_duplicates()) == 40
+    assert [path.name for path in tmp_path.iterdir()] == ["a.csv"]

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from cofinal_lib import runs
 from cofinal_lib.data import load
@@ -17,6 +18,7 @@ from cofinal_lib.data.readers import write_official
 from cofinal_lib.errors import CofinalError
 from cofinal_lib.metrics import spearman
 from cofinal_lib.records import RunRecord
+from cofinal_lib.results import tidy
 from cofinal_lib.rivals import METHODS
 from cofinal_lib.runs import RunSpec, run
 
@@ -161,6 +163,21 @@ def test_a_split_without_a_ranking_is_one_line_before_the_training(split, tmp_pa
         run(RunSpec("fisv/tes", "ridge", seeds=(0,)), tmp_path, folder=folder)
 
 
+def test_features_that_tell_nothing_leave_an_srcc_undefined_and_a_record(tmp_path):
+    pair = [load(f"twin/{name}", feature_dim=1024, n_train=8, pool=8) for name in ("tes", "pcs")]
+    flat = [dataclasses.replace(data, features=torch.ones_like(data.features)) for data in pair]
+    write_official(flat, tmp_path / "fisv")
+    record = run(RunSpec("fisv/tes", "ridge", seeds=(0,)), tmp_path, folder=tmp_path / "fisv")
+    assert record.record["baselines"]["ridge_on_mean_clip"]["test"]["srcc"] is None
+    assert RunRecord.read(record.folder).metric()["mean"] is None and tidy([record])["ridge"].isna().all()
+
+
+@pytest.mark.parametrize("method", ["ridge", "kernel-ridge", "c3d-svr"])
+def test_a_regression_needs_no_routines_to_choose_an_epoch_by(method, tmp_path):
+    record = run(RunSpec("twin/ball", method, (0,), twin={"feature_dim": 16, "n_train": 5}), tmp_path)
+    assert np.isnan(record.arrays["validation_srcc"]).all()
+
+
 @pytest.mark.parametrize(
     ("change", "words"),
     [
@@ -182,7 +199,7 @@ def test_a_spec_that_makes_no_sense_is_refused(change, words):
 
 
 @pytest.mark.parametrize("method", METHODS)
-@pytest.mark.filterwarnings("ignore:One or more of the test scores", "ignore:divide by zero")
+@pytest.mark.filterwarnings("ignore:One or more of the test scores", "ignore:divide by zero", "ignore:R.2 score")
 def test_no_value_of_an_option_ends_in_a_traceback(method, tmp_path, monkeypatch):
     monkeypatch.setattr(runs, "checkout", lambda: None)  # which asks git four times
     tiny = {name: 16 for name in ("procedure_dim", "hidden_dim", "reduced_dim", "score_dim")}

@@ -1,5 +1,7 @@
 """Checks against runs on official features: a reader's own in results/paper, else ours in results/reference/paper."""
 
+from contextlib import suppress
+
 import numpy as np
 import pandas as pd
 
@@ -15,12 +17,12 @@ OURS = ("cofinal", "cofinal-released", "cofinal-repaired")  # readings of the pa
 
 
 def _official(name: str) -> pd.DataFrame:
-    """Rows of an artefact's data on official features; empty where there are none."""
-    try:
-        frame = results.read(name, "paper", ROOT)
-    except CofinalError:
-        return pd.DataFrame({"target": [], "source": [], "method": []}, dtype=object)
-    return frame[frame["source"] == "official"]  # with the frame's attrs
+    """Rows of an artefact's data on official features, a reader's own or else ours; empty where there are none."""
+    frames = [pd.DataFrame({"target": [], "source": [], "method": []}, dtype=object)]
+    for root in (results.ours(ROOT), ROOT):
+        with suppress(CofinalError):
+            frames.insert(0, results.read(name, "paper", root))
+    return tables.first_with(("official",), *frames)
 
 
 def _source(rows: pd.DataFrame) -> str:
@@ -166,7 +168,8 @@ def narrows_gap(printed: str, without: str) -> Finding:
         n = min(map(len, gap.values()))
         if n < 2:
             continue
-        less, low, high = mean_interval(gap[without][:n] - gap[""][:n])
+        gap = {w: values[:n] for w, values in gap.items()}
+        less, low, high = mean_interval(gap[without] - gap[""])
         found.append((less, low, high))
         targets.append(target)
         said.append(

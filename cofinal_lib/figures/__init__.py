@@ -77,3 +77,12 @@ def nothing(line: str) -> Figure:
     ax.text(0.5, 0.5, "no such runs here yet", ha="center", va="center")
     ax.axis("off")
     return signed(fig, line)
+
+
+def small(*axes) -> None:
+    """Letters of panels that stand several a row."""
+    for ax in axes:
+        ax.tick_params(labelsize=9)
+        ax.xaxis.label.set_size(10)
+        ax.yaxis.label.set_size(10)
+        ax.title.set_size(10)

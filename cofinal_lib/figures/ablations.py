@@ -14,7 +14,7 @@ from cofinal_lib import tables
 from cofinal_lib.cofinal import CoFInAl, CoFInAlConfig
 from cofinal_lib.figures import BLUE, COLOURS, ORANGE, nothing, signed
 from cofinal_lib.figures.grades import panels
-from cofinal_lib.metrics import spearman_interval
+from cofinal_lib.metrics import fisher_mean, spearman_interval
 from cofinal_lib.paper import printed
 
 
@@ -111,7 +111,8 @@ def arm_starts(seed: int = 0) -> pd.DataFrame:
 def arms_table(results: pd.DataFrame) -> Styler:
     """Show the whole method and its arms, a row each: SRCC with intervals over seeds and over routines, and the loss.
 
-    Below an SRCC its interval over seeds. Where a row has a printed cell of the same features, it stands in a column.
+    Below an SRCC its interval over seeds; the loss is over the seeds that both rows have. Where a row has a printed
+    cell of the same features, it stands in a column.
     """
     if results.empty:
         return tables.styled(pd.DataFrame([{"": "no such runs here yet"}]), "arms-none").hide()
@@ -128,12 +129,12 @@ def arms_table(results: pd.DataFrame) -> Styler:
             "over routines": "" if pd.isna(r.routines_low) else f"{r.routines_low:.2f} to {r.routines_high:.2f}",
             "training": tables.number(train.get((r.target, r.without), np.nan)),
             "best on test": tables.number(best.get((r.target, r.without), np.nan)),
-            "whole less arm": tables.NOTHING,
+            "whole less arm,\nsame seeds": tables.NOTHING,
             "whole less arm,\nover routines": tables.NOTHING,
         }
         if (r.target, r.without) in losses.index:
             loss = losses.loc[(r.target, r.without)]
-            row["whole less arm"] = tables.two_lines(loss["loss"], loss["low"], loss["high"], "+")
+            row["whole less arm,\nsame seeds"] = tables.two_lines(loss["loss"], loss["low"], loss["high"], "+")
             told = tables.span(loss["routines_low"], loss["routines_high"], "+")
             row["whole less arm,\nover routines"] = told.replace(" to ", "\nto ")  # the table is as wide as the page
         if (last["source"] == "official").any():
@@ -268,19 +269,23 @@ def train_and_test(results: pd.DataFrame, line: str) -> Figure:
 def gap_in_words(results: pd.DataFrame, without: str = "TFM") -> Markdown:
     """Train and test SRCC of one arm and of the whole, in words, for each target that has both."""
     chosen = _both_splits(results)
-    srcc = chosen.set_index(["target", "split", "without"])["srcc"]
+    trainings = chosen.set_index(["target", "split", "without"])["per_seed"].map(tables.per_seed)
     said = []
     for target in chosen["target"].unique():
         try:
-            whole, arm = ([srcc[target, split, w] for split in ("train", "test")] for w in ("", without))
+            both = [trainings[target, split, w] for w in ("", without) for split in ("train", "test")]
         except KeyError:
             continue
+        n = min(map(len, both))
+        srcc = [fisher_mean(values[:n]) for values in both]
+        whole, arm = srcc[:2], srcc[2:]
         if not np.isfinite([*whole, *arm]).all():
             continue
         tests, ridge = arm[1] - whole[1], chosen.loc[chosen["target"] == target, "ridge"].iloc[-1]
         memory = "less" if arm[0] < whole[0] else "more"
         said.append(
-            f"- On {target} the whole reaches {whole[0]:.3f} on training and {whole[1]:.3f} on test routines, "
+            f"- On {target}, over {n} seed{'s' * (n > 1)} that both have, "
+            f"the whole reaches {whole[0]:.3f} on training and {whole[1]:.3f} on test routines, "
             f"{tables.ARM_NAMES[without]} {arm[0]:.3f} and {arm[1]:.3f}: it fits the training routines {memory} "
             f"closely, and ranks the test routines {abs(tests):.3f} {'better' if tests > 0 else 'worse'}. "
             f"Ridge on the mean clip reaches {ridge:.3f}."

@@ -3,13 +3,12 @@
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from pandas.io.formats.style import Styler
 
 from cofinal_lib import tables
 from cofinal_lib.artefact import shifts, simulate
-from cofinal_lib.figures import BLACK, BLUE, COLOURS, GREEN, ORANGE, PURPLE, RED, nothing, signed
+from cofinal_lib.figures import BLACK, BLUE, COLOURS, GREEN, ORANGE, PURPLE, RED, nothing, signed, small
 from cofinal_lib.metrics import spearman
 
 # How each of `artefact.MEASURES` is drawn: colour, dash, its name in a legend.
@@ -19,13 +18,6 @@ LINES = {
     "logged": (RED, "-", "train, as logged"),
     "test": (BLUE, "-", "test"),
 }
-
-
-def _small(ax: Axes) -> None:
-    ax.tick_params(labelsize=9)
-    ax.xaxis.label.set_size(10)
-    ax.yaxis.label.set_size(10)
-    ax.title.set_size(10)
 
 
 def one_epoch(scores: np.ndarray, cap: float, line: str, seed: int = 0) -> Figure:
@@ -43,7 +35,7 @@ def one_epoch(scores: np.ndarray, cap: float, line: str, seed: int = 0) -> Figur
         ax.scatter(true, predicted, c=batch, cmap="viridis", s=14)
         ax.plot([true.min(), true.max()], [true.min(), true.max()], color="0.6", lw=0.8, zorder=0)
         ax.set(title=f"{words}: SRCC {spearman(predicted, true):.3f}", xlabel="judges' score (points)")
-        _small(ax)
+        small(ax)
     axes[0].set_ylabel("prediction (points)", fontsize=10)
     return signed(fig, line)
 
@@ -65,7 +57,7 @@ def distribution(simulated: pd.DataFrame, marks: dict[str, float], line: str) ->
     ax.axvline(simulated["honest"].mean(), color=BLACK, lw=1.5, label="the SRCC as it is")
     ax.set(xlabel="SRCC of perfect predictions, as logged", yticks=[], ylabel="simulated epochs")
     ax.legend(fontsize=8, frameon=False, loc="lower left", bbox_to_anchor=(0, 1), ncols=2)
-    _small(ax)
+    small(ax)
     return signed(fig, line)
 
 
@@ -104,7 +96,7 @@ def watched(kept: pd.DataFrame, line: str) -> Figure:
             ax.plot(curve["epoch"], curve["srcc"], dash, color=colour, lw=1.3, label=words)
         ax.axhline(0, color="0.6", lw=0.6)
         ax.set(title=f"seed {seed}", xlabel="epoch")
-        _small(ax)
+        small(ax)
     axes[0, 0].set_ylabel("SRCC", fontsize=10)
     axes[0, 0].legend(fontsize=9, frameon=False, loc="lower right")
     return signed(fig, line)
@@ -137,7 +129,7 @@ def log_figure(log: pd.DataFrame, line: str, last: int = 50) -> Figure:
         ax.plot(part["epoch"], part["train"], color=RED, lw=1.1, label="train, as logged")
         ax.plot(part["epoch"], part["test"], color=COLOURS["test"], lw=1.3, label="test")
         ax.set_xlabel("epoch (from 0)")
-        _small(ax)
+        small(ax)
     axes[0].plot(log["test"].idxmax(), log["test"].max(), "v", color=COLOURS["test"], ms=7, label="highest test")
     axes[0].set_ylabel("SRCC", fontsize=10)
     axes[0].legend(fontsize=9, frameon=False, loc="lower right")
@@ -160,7 +152,7 @@ def inversion_figure(curves: dict[float, pd.DataFrame], facts: dict[str, float],
     ax.axhspan(facts["train"] - reach, facts["train"] + reach, color="0.85", lw=0, label="the log, last 50 epochs")
     ax.set(xlabel="training SRCC, as it is", ylabel="as logged (mean)", xlim=(0.65, 1.01), ylim=(0.55, 1.01))
     ax.legend(fontsize=9, frameon=False, loc="upper left")
-    _small(ax)
+    small(ax)
     return signed(fig, line)
 
 

@@ -14,7 +14,7 @@ from cofinal_lib import tables
 from cofinal_lib.cofinal import CoFInAl, CoFInAlConfig, count_parameters
 from cofinal_lib.figures import BLACK, BLUE, COLOURS, GREEN, ORANGE, nothing, signed
 from cofinal_lib.grading import GradeScale
-from cofinal_lib.metrics import middle, resampled_srcc, spearman_rows
+from cofinal_lib.metrics import fisher_mean, middle, resampled_srcc, spearman_rows
 
 PALE = "#9cc3e0"  # a lighter blue: CoFInAl at another setting than its default
 SETTING_NAMES = {"n_grades": "number of grades", "n_subgrades": "number of sub-grades"}
@@ -77,7 +77,8 @@ def panels(n: int, height: float, columns: int = 3, **shared) -> tuple[Figure, n
 def judged_sweep(results: pd.DataFrame, option: str) -> pd.DataFrame:
     """What Figure 4's data can tell of the best setting, a row a target with two settings or more.
 
-    Columns: target, source, option, settings, seeds; default and best, settings; default_srcc, best_srcc, lead; sd,
+    Columns: target, source, option, settings, seeds that all of them have, which alone count; default and best,
+    settings; default_srcc, best_srcc, lead; sd,
     the standard deviation of one training's SRCC (see `setting_noise`); bar, the lead that the best of equally good
     settings passes once in twenty times (`luck_of_the_best`); beyond, whether this lead does; routines_bar, the same
     of luck over test routines (`luck_of_leads`; NaN where ranks are not kept), and beyond_routines; inside, how
@@ -90,8 +91,9 @@ def judged_sweep(results: pd.DataFrame, option: str) -> pd.DataFrame:
         if default is None or len(part) < 2 or part["srcc"].isna().all():
             continue
         part = part.sort_values(option)
-        best = part.loc[part["srcc"].idxmax()]
         trainings = _by_seed(part["per_seed"])
+        part["srcc"] = [fisher_mean(srcc) for srcc in trainings]
+        default, best = part.loc[default.name], part.loc[part["srcc"].idxmax()]
         sd = float(setting_noise(trainings))
         bar = sd * luck_of_the_best(len(part), trainings.shape[1])["bar"]
         leads = leads_over_routines(default, part.drop(default.name).to_dict("records"))

@@ -9,20 +9,12 @@ from pandas.io.formats.style import Styler
 from scipy import stats
 
 from cofinal_lib import tables
-from cofinal_lib.figures import BLACK, BLUE, GREEN, ORANGE, PURPLE, RED, SKY, nothing, signed
+from cofinal_lib.figures import BLACK, BLUE, GREEN, ORANGE, PURPLE, RED, SKY, nothing, signed, small
 from cofinal_lib.figures.rivals import METHOD_COLOURS, METHOD_NAMES
 from cofinal_lib.metrics import spearman_interval
 from cofinal_lib.paired import printed_test, routines_needed
 
 TARGET_COLOURS = {"ball": BLUE, "clubs": ORANGE, "hoop": GREEN, "ribbon": PURPLE, "tes": SKY, "pcs": BLACK}
-
-
-def _small(*axes) -> None:
-    for ax in axes:
-        ax.tick_params(labelsize=9)
-        ax.xaxis.label.set_size(10)
-        ax.yaxis.label.set_size(10)
-        ax.title.set_size(10)
 
 
 def width_figure(rhos: tuple[float, ...], line: str) -> Figure:
@@ -39,7 +31,7 @@ def width_figure(rhos: tuple[float, ...], line: str) -> Figure:
         ax.set_xticks([10, 50, 100, 500, 2000], ["10", "50", "100", "500", "2000"], rotation=45)
         ax.minorticks_off()
     axes[0, 0].set_ylabel("95 % interval", fontsize=10)
-    _small(*axes[0])
+    small(*axes[0])
     return signed(fig, line)
 
 
@@ -76,7 +68,7 @@ def best_of_figure(curves: dict[float, np.ndarray], points: pd.DataFrame, line: 
     ax.set(ylim=(len(rows) - 0.4, -0.6), xlabel="best on test less last")
     ax.axvline(0, color="0.7", lw=0.8)
     ax.legend(fontsize=8, frameon=False, loc="upper left", bbox_to_anchor=(1, 1))
-    _small(ax)
+    small(ax)
     return signed(fig, line)
 
 
@@ -95,7 +87,7 @@ def halves_figure(found: pd.DataFrame, line: str) -> Figure:
         ax.axvline(found[name].mean(), color=RED, lw=2)
         ax.set(title=f"{title}\nmean {found[name].mean():+.3f}", xlabel="chosen epoch less the last", yticks=[])
         ax.xaxis.set_major_locator(MaxNLocator(5))
-    _small(*axes)
+    small(*axes)
     return signed(fig, line)
 
 
@@ -111,7 +103,7 @@ def pairs_figure(found: pd.DataFrame, line: str) -> Figure:
     ax.axvline(0, color="0.6", lw=0.8)
     ax.set_yticks(range(len(found)), [f"{r.first} – {r.second}" for r in found.itertuples()])
     ax.set(ylim=(len(found) - 0.4, -0.6), xlabel="difference of SRCC (95 % interval over routines)")
-    _small(ax)
+    small(ax)
     return signed(fig, line)
 
 
@@ -197,7 +189,7 @@ def assumed_figure(
     ax.set(xlabel="assumed rank correlation of the two methods' predictions", ylabel="z of CoFInAl's lead")
     ax.set(xlim=(0.5, 1), ylim=(0, 4))
     ax.legend(fontsize=8, frameon=False, loc="upper left", bbox_to_anchor=(1, 1))
-    _small(ax)
+    small(ax)
     return signed(fig, line)
 
 
@@ -221,5 +213,5 @@ def needed_figure(claims: dict[str, tuple], measured: tuple[float, float], line:
     ax.set_yticks([50, 100, 200, 500, 1000, 2000], ["50", "100", "200", "500", "1000", "2000"])
     ax.minorticks_off()
     ax.legend(fontsize=8, frameon=False, loc="upper left", bbox_to_anchor=(1, 1))
-    _small(ax)
+    small(ax)
     return signed(fig, line)

@@ -4,7 +4,6 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import torch
-from matplotlib.axes import Axes
 from matplotlib.colors import TwoSlopeNorm
 from matplotlib.figure import Figure
 from matplotlib.ticker import NullFormatter
@@ -13,7 +12,7 @@ from torch import Tensor, nn
 
 from cofinal_lib.baselines import segments
 from cofinal_lib.data.features import FeatureSet
-from cofinal_lib.figures import BLUE, COLOURS, GREEN, ORANGE, PURPLE, SKY, sign, wrap
+from cofinal_lib.figures import BLUE, COLOURS, GREEN, ORANGE, PURPLE, SKY, sign, small, wrap
 from cofinal_lib.rivals.c3d_svr import C3DSVR
 
 METHOD_NAMES = {
@@ -62,14 +61,6 @@ def _around_1(shares: list[np.ndarray]) -> TwoSlopeNorm:
     return TwoSlopeNorm(1, min(0.99, *(float(s.min()) for s in shares)), max(1.01, *(float(s.max()) for s in shares)))
 
 
-def _small(*axes: Axes) -> None:
-    for ax in axes:
-        ax.tick_params(labelsize=9)
-        ax.xaxis.label.set_size(10)
-        ax.yaxis.label.set_size(10)
-        ax.title.set_size(10)
-
-
 # --------------------------------------------------------------------------------------- one a method
 
 
@@ -93,7 +84,7 @@ def mean_clips(model: C3DSVR, data: FeatureSet, line: str) -> Figure:
     right.plot(ends, ends, ":", color="k", lw=1)
     right.set(xlabel="score (points)", ylabel="predicted (points)", title="the SVR's scores")
     right.legend(fontsize=8)
-    _small(left, right)
+    small(left, right)
     sign(fig, wrap(line))
     return fig
 
@@ -128,7 +119,7 @@ def skipping(model: nn.Module, features: Tensor, lengths: Tensor, biases: tuple[
     right.set_yticks(range(len(biases)), [f"{b:g}" for b in biases])
     right.set(xlabel="window of two clips", ylabel="bias of the update gate", title="windows that update the state")
     right.set(xlim=(-1, len(rows[0]) + 8), ylim=(len(biases) - 0.5, -0.5))
-    _small(left, right)
+    small(left, right)
     sign(fig, wrap(line))
     return fig
 
@@ -152,7 +143,7 @@ def neighbours(model: nn.Module, features: Tensor, lengths: Tensor, line: str) -
     right.set(xlim=(-0.5, n - 0.5), xlabel="clip", ylabel="weight ÷ even share", title="attention; hatched: never read")
     right.set_ylim(top=right.get_ylim()[1] + 0.25 * np.ptp(right.get_ylim()))
     right.legend(fontsize=9, ncols=2, loc="upper center", framealpha=1)
-    _small(left, right)
+    small(left, right)
     sign(fig, wrap(line))
     return fig
 
@@ -182,12 +173,12 @@ def evidence(model: nn.Module, features: Tensor, lengths: Tensor, titles: list[s
         right.bar(range(G), strength[b], color=METHOD_COLOURS["gdlt"])
         right.set(ylim=(0, max(1.25 * float(strength.max()), 0.6)), title=f"predicted {float(out['score'][b]):.2f}")
         right.set_xticks(range(G), [f"{w:.2g}" for w in model.weight.tolist()])
-        _small(left, right)
+        small(left, right)
     axes[-1, 0].set_xlabel("clip")
     axes[-1, 1].set_xlabel("what each grade says")
     axes[B // 2, 1].set_ylabel("share of the vote")
     fig.colorbar(image, ax=axes[:, 0], label="÷ even share", shrink=0.7).ax.tick_params(labelsize=8)
-    _small(*axes.flat)
+    small(*axes.flat)
     sign(fig, wrap(line))
     return fig
 
@@ -212,7 +203,7 @@ def scenes(model: nn.Module, features: Tensor, lengths: Tensor, seed: int, line:
     right.hist(drawn.numpy(), 20, color=METHOD_COLOURS["hgcn"], alpha=0.7)
     right.axvline(float(out["score"][0]), color="k", lw=1.5)
     right.set(xlabel="score (points)", ylabel="draws", title=f"one routine, {draws} draws")
-    _small(left, middle, right)
+    small(left, middle, right)
     sign(fig, wrap(line))
     return fig
 
@@ -238,7 +229,7 @@ def mirrored(model: nn.Module, features: Tensor, lengths: Tensor, line: str) -> 
     right.set(xlabel="sub-grade", ylabel="routine of the batch", yticks=range(B))
     right.legend(fontsize=8, ncols=2, frameon=False, loc="lower center", bbox_to_anchor=(0.5, 0.98), borderpad=0)
     fig.colorbar(image, ax=right, label="cosine", shrink=0.8).ax.tick_params(labelsize=8)
-    _small(left, right)
+    small(left, right)
     sign(fig, wrap(line))
     return fig
 
@@ -260,7 +251,7 @@ def ladder(model: nn.Module, features: Tensor, lengths: Tensor, line: str) -> Fi
         fig.colorbar(image, ax=ax, shrink=0.8).ax.tick_params(labelsize=8)
     axes[0].set(xlabel="grade", xticks=range(grades.shape[1]))
     axes[1].set(xlabel="sub-grade", xticks=range(0, cosines.shape[1], max(1, cosines.shape[1] // 5)))
-    _small(*axes)
+    small(*axes)
     sign(fig, wrap(line))
     return fig
 
@@ -336,7 +327,7 @@ def lead_figure(leads: pd.DataFrame, line: str) -> Figure:
     ax.set_yticks(y, leads["group"] + ", " + leads["target"])
     ax.set(ylim=(len(leads) - 0.5, -0.5), xlabel="difference of two SRCC")
     ax.legend(fontsize=9, frameon=False, loc="lower center", bbox_to_anchor=(0.4, 1))
-    _small(ax)
+    small(ax)
     sign(fig, wrap(line))
     return fig
 
@@ -411,7 +402,7 @@ def time_figure(summarised: pd.DataFrame, line: str) -> Figure:
         ax.margins(x=0.12)
         ax.grid(axis="x", which="both", color="0.92", lw=0.8)
         ax.set_axisbelow(True)
-        _small(ax)
+        small(ax)
     axes[0, 0].set_yticks(range(len(part)), [METHOD_NAMES[m] for m in part.index])
     sign(fig, wrap(line))
     return fig

@@ -48,6 +48,8 @@ class HGCNConfig:
             raise CofinalError(f"HGCNConfig: draw is {self.draw!r}; expected 'always' or 'training'")
         if self.differences not in ("neighbours", "all"):
             raise CofinalError(f"HGCNConfig: differences is {self.differences!r}; expected 'neighbours' or 'all'")
+        if not 1 <= self.factor <= min(self.feature_dim, SCENE_DIM):
+            raise CofinalError(f"HGCNConfig: factor is {self.factor}; expected 1 to {min(self.feature_dim, SCENE_DIM)}")
 
 
 class HGCN(nn.Module):

@@ -106,3 +106,8 @@ def test_the_loss_is_the_squared_error_of_normalised_scores():
 def test_an_unknown_way_of_drawing_is_refused():
     with pytest.raises(CofinalError, match="draw"):
         config(draw="never")
+
+
+def test_a_factor_that_leaves_no_channels_is_refused():
+    with pytest.raises(CofinalError, match="factor is 1000; expected 1 to 256"):
+        HGCNConfig(factor=1000)
