@@ -1,5 +1,7 @@
 """The rows and cells that tables show: which of an artefact's rows, what the paper prints, how the book sets them."""
 
+from collections.abc import Iterable
+
 import numpy as np
 import pandas as pd
 from pandas.io.formats.style import Styler
@@ -139,9 +141,9 @@ def losses_of_arms(results: pd.DataFrame) -> pd.DataFrame:
     for target, part in chosen.groupby("target", sort=False):
         (whole,) = part[part["without"] == ""].to_dict("records")[:1] or [{"per_seed": ""}]
         for r in part[part["without"] != ""].to_dict("records"):
-            both = [per_seed(row["per_seed"]) for row in (whole, r)]
-            n = min(map(len, both))
-            loss = mean_interval(both[0][:n] - both[1][:n]) if n else (np.nan,) * 3
+            of_whole, of_arm = shared_seeds([whole["per_seed"], r["per_seed"]])
+            n = len(of_whole)
+            loss = mean_interval(of_whole - of_arm) if n else (np.nan,) * 3
             rows.append((target, r["source"], r["without"], *loss, n, *same_routines(whole, r, n)))
     columns = ["target", "source", "without", "loss", "low", "high", "seeds"]
     return pd.DataFrame(rows, columns=[*columns, "routines_low", "routines_high"])
@@ -170,6 +172,13 @@ def same_routines(first: dict | pd.Series, second: dict | pd.Series, seeds: int 
 def per_seed(text: str | float) -> np.ndarray:
     """The column per_seed of `results.tidy`, (S,)."""
     return np.array([float(v) for v in str(text).split()])
+
+
+def shared_seeds(rows: Iterable[str | float]) -> np.ndarray:
+    """Some rows' per_seed, as far as all of them have seeds, (n, S)."""
+    trainings = [per_seed(text) for text in rows]
+    shortest = min(map(len, trainings))
+    return np.array([row[:shortest] for row in trainings])
 
 
 def printed_cell(target: str, method: str, without: str = "") -> float:

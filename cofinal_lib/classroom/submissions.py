@@ -216,7 +216,7 @@ def _into_blanks(answers: dict, own: dict, ours: dict) -> list[str]:
     filled = []
     for before, i in pairwise(ours):
         blank = answers.get(i, "").strip() in ("", ours[i].source.strip())
-        if ours[i].cell_type == "markdown" and _is(ours[i], "solution") and blank:
+        if _is_text_answer(ours[i]) and blank:
             above = list(takewhile(_words, reversed(own.get(before, []))))[::-1]
             below = list(takewhile(_words, own.get(i, [])))
             if above or below:
@@ -242,6 +242,10 @@ def _is(cell, kind: str) -> bool:
     return bool(cell.metadata.get("nbgrader", {}).get(kind))
 
 
+def _is_text_answer(cell) -> bool:
+    return cell.cell_type == "markdown" and _is(cell, "solution")
+
+
 def defines(source: str) -> list[str]:
     """The functions that a cell defines at its top level."""
     return re.findall(r"^def (\w+)\(", source, re.M)
@@ -251,14 +255,7 @@ def _next_answer(behind: str | None, released: NotebookNode, known: set) -> str 
     """The text answer right behind this cell, unless the student's notebook has it under its name."""
     ids = [grade_id(cell) for cell in released.cells]
     following = released.cells[ids.index(behind) + 1 :][:1] if behind in ids else []
-    return next(
-        (
-            grade_id(c)
-            for c in following
-            if c.cell_type == "markdown" and _is(c, "solution") and grade_id(c) not in known
-        ),
-        None,
-    )
+    return next((grade_id(c) for c in following if _is_text_answer(c) and grade_id(c) not in known), None)
 
 
 def _cell(cell_type: str, source: str) -> NotebookNode:

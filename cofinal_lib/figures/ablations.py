@@ -269,15 +269,15 @@ def train_and_test(results: pd.DataFrame, line: str) -> Figure:
 def gap_in_words(results: pd.DataFrame, without: str = "TFM") -> Markdown:
     """Train and test SRCC of one arm and of the whole, in words, for each target that has both."""
     chosen = _both_splits(results)
-    trainings = chosen.set_index(["target", "split", "without"])["per_seed"].map(tables.per_seed)
+    trainings = chosen.set_index(["target", "split", "without"])["per_seed"]
     said = []
     for target in chosen["target"].unique():
         try:
             both = [trainings[target, split, w] for w in ("", without) for split in ("train", "test")]
         except KeyError:
             continue
-        n = min(map(len, both))
-        srcc = [fisher_mean(values[:n]) for values in both]
+        shared = tables.shared_seeds(both)
+        n, srcc = shared.shape[1], [fisher_mean(values) for values in shared]
         whole, arm = srcc[:2], srcc[2:]
         if not np.isfinite([*whole, *arm]).all():
             continue

@@ -91,7 +91,7 @@ def judged_sweep(results: pd.DataFrame, option: str) -> pd.DataFrame:
         if default is None or len(part) < 2 or part["srcc"].isna().all():
             continue
         part = part.sort_values(option)
-        trainings = _by_seed(part["per_seed"])
+        trainings = tables.shared_seeds(part["per_seed"])
         part["srcc"] = [fisher_mean(srcc) for srcc in trainings]
         default, best = part.loc[default.name], part.loc[part["srcc"].idxmax()]
         sd = float(setting_noise(trainings))
@@ -152,13 +152,6 @@ def luck_of_leads(leads: np.ndarray) -> float:
     if np.isnan(leads).all(1).any():
         return float("nan")
     return float(np.nanquantile((leads - np.nanmean(leads, 1, keepdims=True)).max(0), 0.95))
-
-
-def _by_seed(per_seed: pd.Series) -> np.ndarray:
-    """Each row's SRCC by seed, as far as all rows have seeds, (n, S)."""
-    rows = [tables.per_seed(text) for text in per_seed]
-    shortest = min(map(len, rows))
-    return np.array([row[:shortest] for row in rows])
 
 
 def setting_noise(trainings: np.ndarray) -> np.ndarray:
@@ -286,7 +279,7 @@ def noise_of_settings(results: pd.DataFrame, option: str, most: int) -> Styler:
     rows = []
     for target, part in tables.last_epoch(results).groupby("target", sort=False):
         default = _default(part, option)
-        trainings = _by_seed(part["per_seed"])
+        trainings = tables.shared_seeds(part["per_seed"])
         S, sd = trainings.shape[1], float(setting_noise(trainings))
         row = {"target": f"{target}\n({part['source'].iloc[0]})", "seeds": S, "noise of\none training": sd}
         half = np.nan if default is None else (default["routines_high"] - default["routines_low"]) / 2
