@@ -1,5 +1,5 @@
-"""Evaluate every claim and keep the ledger: results/reference/claims.csv, and the line about it in README.md; and the
-facts of the authors' log, log-facts.csv, for readers who cannot fetch it.
+"""Evaluate every claim and keep the ledger: results/reference/claims.csv; and the facts of the authors' log,
+log-facts.csv, for readers who cannot fetch it.
 
     python data_scripts/claims.py
 
@@ -7,17 +7,11 @@ It needs the labels, the log and Fis-V's features at hand (COFINAL_MIRROR, or `c
 in results/reference/paper alone: a reader's own in results/paper are left aside.
 """
 
-import re
-from pathlib import Path
-
 import pandas as pd
 
 from cofinal_lib import artefact, claims, results
 from cofinal_lib.claims import runs
 from cofinal_lib.records import REFERENCE
-
-README = Path(__file__).resolve().parents[1] / "README.md"
-BLOCK = re.compile(r"(<!-- claims -->\n).*?(\n<!-- /claims -->)", re.DOTALL)
 
 
 def main() -> None:
@@ -27,8 +21,6 @@ def main() -> None:
     results.whole_csv(claims.KEPT, frame)
     facts = pd.Series(artefact.log_facts(artefact.log_at_hand()), name="value").rename_axis("fact").reset_index()
     results.whole_csv(REFERENCE / "log-facts.csv", facts)
-    text = BLOCK.sub(rf"\g<1>{claims.summary(claims.kept())}\g<2>", README.read_text())
-    results.whole(README, lambda aside: aside.write_text(text))
     print("\n".join(claims.as_lines(frame)))
 
 

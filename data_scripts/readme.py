@@ -1,8 +1,9 @@
-"""Write what README shows of our results: its table, between the <!-- results --> markers, and its picture.
+"""Write what README and the book's first page show of our results: README's table, between its <!-- results -->
+markers; what we found, between the <!-- findings --> markers of both; and their picture.
 
     python data_scripts/readme.py
 
-Both come from results/reference/paper/ alone; tests/test_readme.py says when they are older than those.
+All come from results/reference/ alone; tests/test_readme.py says when they are older than that.
 """
 
 import hashlib
@@ -11,19 +12,80 @@ from pathlib import Path
 
 import pandas as pd
 
-from cofinal_lib import experiments, main_results, results, tables
+from cofinal_lib import claims, experiments, main_results, results, tables
 from cofinal_lib.data import OFFICIAL
 from cofinal_lib.figures import use_style
+from cofinal_lib.figures.ablations import judged_arms
 from cofinal_lib.figures.rivals import METHOD_NAMES, grid_figure
 from cofinal_lib.records import REFERENCE
+from cofinal_lib.rivals import SOLVED
 
 ROOT = Path(__file__).resolve().parents[1]
-PICTURE = ROOT / ".github" / "table1.png"
-BETWEEN = re.compile(r"(?<=<!-- results -->\n).*?(?=<!-- /results -->)", re.DOTALL)
+PICTURE = ROOT / "book" / "_static" / "table1.png"
+# The pages that say what we found, and where their links to chapters begin.
+PAGES = {ROOT / "README.md": "book/", ROOT / "book" / "intro.md": ""}
 CHAPTERS = {
     "table1": "08-main-results", "table2": "06-efficiency", "table3": "09-ablations", "figure4a": "10-grades",
     "figure4b": "10-grades", "figure5": "11-features", "figure6": "12-overfitting",
 }  # fmt: skip
+
+
+def between(name: str) -> re.Pattern:
+    """What stands between a page's markers of that name."""
+    return re.compile(rf"(?<=<!-- {name} -->\n).*?(?=<!-- /{name} -->)", re.DOTALL)
+
+
+def findings(folder: str) -> str:
+    """In Markdown: what the trainings on Fis-V say, a line each; `folder` is where the chapters lie."""
+    table1, leads = kept("table1").query("source == 'official'"), main_results.printed_leads()
+    columns = leads[leads["target"] != "average"]
+    networks = main_results.beside_printed(table1)
+    on_test = main_results.selection_leads(table1).query("selection == 'best_on_test'")["lead"]
+    arms = judged_arms(kept("table3").query("source == 'official'"))
+    fusion, others = arms.query("without == 'TFM'"), arms.query("without != 'TFM'")
+    gained = " and ".join(
+        f"{-r.loss:+.2f} [{-r.routines_high:.2f}, {-r.routines_low:.2f}] on {r.target[5:].upper()}"
+        for r in fusion.itertuples()
+    )
+
+    def chapter(name: str) -> str:
+        return f"[chapter {int(name[:2])}]({folder}{name}.ipynb)"
+
+    lines = [
+        f"**As printed**, CoFInAl reaches {_reach(table1, 'cofinal')}; the paper prints "
+        f"{tables.printed_cell('fisv/tes', 'cofinal'):.3f} and {tables.printed_cell('fisv/pcs', 'cofinal'):.3f} "
+        f"({chapter('08-main-results')}).",
+        f"**As released**, another network than the text's ({chapter('13-side-by-side')}), it reaches "
+        f"{_reach(table1, 'cofinal-released')}.",
+        f"**Ridge regression on the mean clip**, computed in a second, reaches {_reach(table1, 'ridge')}; "
+        f"{networks['below_ridge']} of our {networks['networks']} results of networks lie below it "
+        f"({chapter('17-baseline')}).",
+        f"**Repaired** as cross-validation inside the training routines chose, without attention to clips and with "
+        f"less dropout, CoFInAl reaches {_reach(table1, 'cofinal-repaired')} ({chapter('18-repair')}).",
+        f"**The printed leads**: CoFInAl stands first in {(columns['lead'] > 0).sum()} of Table 1's {len(columns)} "
+        f"columns, as a fair coin would with a chance of {100 * 0.5 ** len(columns):.1f} %; taken singly, "
+        f"{(columns['lead'] > columns['needed_alike']).sum()} of the leads are wider than what luck puts between two "
+        f"equally good methods ({chapter('16-how-sure')}).",
+        f"**The epoch**: chosen on the test routines, as the released programs do, it brings {on_test.median():.3f} in "
+        f"the median over our networks; the printed leads have a median of {columns['lead'].median():.3f} "
+        f"({chapter('08-main-results')}).",
+        f"**The parts**: leaving out the temporal fusion changes the printed method's SRCC by {gained}; among the "
+        f"other {len(others)} arms of Table 3, losses beyond luck over routines: {others['beyond_routines'].sum()} "
+        f"({chapter('09-ablations')}).",
+        f"**The ledger** ({chapter('19-ledger')}): {claims.summary(claims.kept())}",
+    ]
+    return "\n".join(f"- {line}" for line in lines) + "\n"
+
+
+def _reach(table1: pd.DataFrame, method: str) -> str:
+    """A method's test SRCC on both scores, with intervals and seeds, in words."""
+    cells = tables.last_epoch(table1).query("method == @method")
+    said = [
+        f"{r.srcc:.3f} [{r.routines_low:.3f}, {r.routines_high:.3f}] on {r.target[5:].upper()}"
+        for r in cells.itertuples()
+    ]
+    n = cells["seeds"].min()
+    return " and ".join(said) + ("" if method in SOLVED else f" ({n} seed{'s' if n > 1 else ''})")
 
 
 def block() -> str:
@@ -90,6 +152,7 @@ def picture(path: Path) -> None:
 
 
 if __name__ == "__main__":
-    readme = ROOT / "README.md"
-    readme.write_text(BETWEEN.sub(lambda _: block(), readme.read_text()))
+    for page, folder in PAGES.items():
+        text = between("findings").sub(lambda _, folder=folder: findings(folder), page.read_text())
+        page.write_text(between("results").sub(lambda _: block(), text))
     picture(PICTURE)

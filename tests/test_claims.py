@@ -586,11 +586,6 @@ def test_an_unknown_id_is_one_line_with_its_nearest_and_exit_code_2(cofinal):
         claims.kept("zzzzzzzz")
 
 
-def test_the_readme_says_what_the_ledger_says():
-    block = re.search(r"<!-- claims -->\n(.*?)\n<!-- /claims -->", (BOOK / "README.md").read_text(), re.DOTALL)
-    assert block[1] == claims.summary(claims.kept())
-
-
 def test_the_page_holds_every_claim_without_scripts_or_a_network():
     kept = claims.kept()
     page = draw.table(kept).data

@@ -6,6 +6,8 @@ from pathlib import Path
 
 from PIL import Image
 
+from cofinal_lib import claims
+
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
 _spec = importlib.util.spec_from_file_location("readme", ROOT / "data_scripts" / "readme.py")
@@ -14,8 +16,17 @@ _spec.loader.exec_module(readme)
 
 
 def test_its_table_is_made_from_the_results_that_are_kept():
-    (written,) = readme.BETWEEN.findall(README)
+    (written,) = readme.between("results").findall(README)
     assert written == readme.block(), "python data_scripts/readme.py writes it"
+
+
+def test_it_and_the_first_page_say_what_the_results_say():
+    assert claims.summary(claims.kept()) in README
+    for page, folder in readme.PAGES.items():
+        (written,) = readme.between("findings").findall(page.read_text())
+        assert written == readme.findings(folder), "python data_scripts/readme.py writes it"
+        links = re.findall(r"\]\(([^)]+)\)", written)
+        assert links and all((page.parent / link).exists() for link in links)
 
 
 def test_its_picture_shows_the_results_that_are_kept():
