@@ -252,8 +252,9 @@ def against_ridge(results: pd.DataFrame) -> pd.DataFrame:
 def noise_over_seeds(results: pd.DataFrame, numbers: tuple[int, ...] = (3, 5, 10)) -> pd.DataFrame:
     """How much single seeds of one method and target differ, by source, and what an interval over n seeds makes of it.
 
-    Columns: source, cells (with two seeds or more; methods that draw nothing at random are left out); spread, the
-    median standard deviation of a cell's seeds; n seeds, half the width of Student's 95 % interval at that spread.
+    Columns: source, cells (with two seeds or more; methods that draw nothing at random are left out); least, spread and
+    most, the lowest, median and highest standard deviation of a cell's seeds; n seeds, half the width of Student's 95 %
+    interval at the median.
     """
     rows = []
     for source, part in last_epoch(results).groupby("source", sort=False):
@@ -262,8 +263,9 @@ def noise_over_seeds(results: pd.DataFrame, numbers: tuple[int, ...] = (3, 5, 10
         if spreads:
             spread = float(np.median(spreads))
             halves = [stats.t.ppf(0.975, n - 1) * spread / np.sqrt(n) for n in numbers]
-            rows.append((source, len(spreads), spread, *halves))
-    return pd.DataFrame(rows, columns=["source", "cells", "spread", *(f"{n} seeds" for n in numbers)])
+            rows.append((source, len(spreads), min(spreads), spread, max(spreads), *halves))
+    names = ["source", "cells", "least", "spread", "most", *(f"{n} seeds" for n in numbers)]
+    return pd.DataFrame(rows, columns=names)
 
 
 def selection_leads(results: pd.DataFrame) -> pd.DataFrame:

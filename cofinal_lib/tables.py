@@ -7,7 +7,7 @@ import pandas as pd
 from pandas.io.formats.style import Styler
 
 from cofinal_lib.figures.rivals import METHOD_NAMES
-from cofinal_lib.metrics import difference_interval, mean_interval
+from cofinal_lib.metrics import bootstrap_interval, difference_interval, mean_interval
 from cofinal_lib.paper import printed
 
 # Table 1's row of each of ours: the paper has one CoFInAl, and marks its own version of HGCN by a star.
@@ -179,6 +179,20 @@ def shared_seeds(rows: Iterable[str | float]) -> np.ndarray:
     trainings = [per_seed(text) for text in rows]
     shortest = min(map(len, trainings))
     return np.array([row[:shortest] for row in trainings])
+
+
+def on_shared_seeds(part: pd.DataFrame) -> pd.DataFrame:
+    """One target's rows of `last_epoch`, cut to the seeds that all of them have: their SRCC, and both its intervals."""
+    trainings, part = shared_seeds(part["per_seed"]), part.copy()
+    n = trainings.shape[1]
+    for at, srcc in zip(part.index, trainings, strict=True):
+        if n < part.loc[at, "seeds"]:
+            part.loc[at, ["srcc", "srcc_low", "srcc_high"]] = mean_interval(srcc, correlations=True)
+            kept = ranks(part.loc[at])
+            over = (np.nan, np.nan) if kept is None else bootstrap_interval(kept[1 : n + 1], kept[0], seed=0)
+            part.loc[at, ["routines_low", "routines_high"]] = over
+            part.loc[at, "seeds"] = n
+    return part
 
 
 def printed_cell(target: str, method: str, without: str = "") -> float:

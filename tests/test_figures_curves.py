@@ -121,6 +121,13 @@ def test_shuffled_grades_are_near_chance_on_other_routines_and_above_it_on_the_s
     pd.testing.assert_frame_equal(floor, again)
 
 
+def test_shuffled_grades_are_dealt_alike_on_the_maps_of_all_seeds():
+    one = plane(("backbone",), (0,))
+    floor = draw.shuffled(one, draws=20)
+    copies = [one.assign(seed=seed).sample(frac=1, random_state=seed) for seed in range(3)]  # any order of rows
+    pd.testing.assert_frame_equal(draw.shuffled(pd.concat(copies), draws=20), floor)
+
+
 def test_over_seeds_gives_students_interval_where_seeds_differ():
     summary = draw.over_seeds(readout()).set_index(["kind", "measure"])
     r = summary.loc[("cofinal", "plane, other routines")]
@@ -198,14 +205,20 @@ def test_planes_in_words_compare_with_shuffled_grades():
     text = draw.planes_in_words(plane(), readout(("backbone", "cofinal")), floor).data  # 0.32 and 0.37 over seeds
     assert "32 % of the routines that drew the regions lie in their own, above what shuffled grades give" in text
     assert "37 % of routines left out lie in their own, within what shuffled grades give (25 to 40 %)" in text
-    assert "left out: CoFInAl, as printed. Best at ranking the test routines, in the row below: backbone" in text
+    assert "left out: CoFInAl as printed (0.37" in text and "the backbone" not in text
+    assert "Best at ranking the test routines, in the row below: backbone (mean clip) (1.00; inside" in text, "a tie"
 
 
 def test_clear_of_chance_counts_kinds():
     frame, floor = readout(("backbone", "cofinal")), draw.shuffled(plane(), draws=10)
     floor["high"] = [0.31, 0.9, 0.31, 0.9]  # backbone 0.30 and cofinal 0.32 on the same routines
     said = draw.clear_of_chance(frame, floor, 100)  # SRCC 0.45 and 0.47, chance 0.197
-    assert said == {"kinds": 2, "plane": 1, "ridge": 2, "best": "CoFInAl, as printed"}
+    assert said == {
+        "kinds": 2,
+        "plane": 1,
+        "ridge": 2,
+        "best": "CoFInAl as printed (0.47; inside its interval over routines: backbone (mean clip))",
+    }
     assert draw.clear_of_chance(frame, floor, 18)["ridge"] == 0  # chance 0.475
     assert draw.clear_of_chance(frame.iloc[:0], floor.iloc[:0], 0)["kinds"] == 0
 
@@ -251,6 +264,7 @@ def test_nothing_run_is_said_not_raised():
     overfitting.crossings_table(overfitting.crossings(learning().iloc[:0])).to_html()
     assert "Nothing has been run" in overfitting.gaps_in_words(found).data
     assert "not been run" in overfitting.overfit_in_words(found).data
+    assert overfitting.order_of_gaps(found) == "none has run yet"
 
 
 # --------------------------------------------------------------------------------------- Figure 6
@@ -354,6 +368,8 @@ def test_gaps_in_words():
     assert "2 seeds: 0.850 on training and 0.400 on test" in text
     assert "not explained by the luck" in text
     assert "one seed" in overfitting.overfit_in_words(found, "gdlt").data
+    said = overfitting.order_of_gaps(found)
+    assert said.index("GDLT") < said.index("CoFInAl as printed") and "(1 seed)" in said
     assert "possibly explained" in overfitting.overfit_in_words(found, "gdlt").data  # the gap's interval holds 0
     assert "alone" in overfitting.gaps_in_words(found[found["method"] == "gdlt"]).data
 

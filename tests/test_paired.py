@@ -230,17 +230,22 @@ def test_counts_are_of_differences_below_five_per_cent():
 
 def test_every_figure_draws():
     best = paired.printed_differences().head(2)
-    points = pd.DataFrame([("cofinal", "fisv/tes", 200, 0.1)], columns=["method", "target", "epochs", "lead"])
+    points = pd.DataFrame([("cofinal", "fisv/tes", 4, 0.1, 20), ("log", "rg/ball", 5, 0.1, 10)])
+    points.columns = ["method", "target", "epochs", "lead", "routines"]
+    luck = {n: {a: paired.best_of(5, 0.7, a, n, draws=5) for a in (0.8, 0.9, 0.95)} for n in (10, 20)}
     halves = pd.DataFrame({"chosen": [0.1, 0.2], "other": [0.0, -0.1]})
     figures = [
         draw.width_figure((0.7, 0.8), "l"),
-        draw.best_of_figure({0.9: paired.best_of(5, 0.7, 0.9, 20, draws=5)}, points, "l"),
+        draw.best_of_figure(luck, points, "l"),
         draw.halves_figure(halves, "l"),
         draw.assumed_figure(best, {"both": ([0.8, 0.7], [0.7, 0.6], 50)}, 44, (0.8, 0.9), "l"),
         draw.needed_figure({"a": (0.8, 0.7)}, (0.8, 0.9), "l"),
     ]
     for fig in figures:
         fig.canvas.draw()
+    drawn = {tuple(map(float, segment[0])) for c in figures[1].axes[0].collections for segment in c.get_segments()}
+    rows = [(20, 4, 0), (10, 5, 1)]  # routines, epochs and row of the two
+    assert drawn == {(float(luck[n][a][e - 1]), y - 0.45) for n, e, y in rows for a in luck[n]}
     (line,) = figures[4].axes[0].lines[:1]
     assert_allclose(line.get_ydata()[0], paired.routines_needed(0.8, 0.7, line.get_xdata()[0]))
     found = {50: paired.coverage(0.8, 50, draws=10, resamples=20)}

@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from numpy.testing import assert_allclose
 
 from cofinal_lib import main_results, results, tables
 from cofinal_lib.cofinal import CoFInAlConfig
@@ -20,7 +21,14 @@ from cofinal_lib.data import at_hand, load, scores_at_hand
 from cofinal_lib.figures import networks
 from cofinal_lib.figures import rivals as draw
 from cofinal_lib.figures.rivals import METHOD_COLOURS, METHOD_NAMES
-from cofinal_lib.metrics import fisher_mean, mean_interval, spearman, spearman_interval, spearman_rows
+from cofinal_lib.metrics import (
+    bootstrap_interval,
+    fisher_mean,
+    mean_interval,
+    spearman,
+    spearman_interval,
+    spearman_rows,
+)
 from cofinal_lib.paper import printed
 from cofinal_lib.rivals import BASELINES, METHODS
 from cofinal_lib.rivals.cofinal_released import ReleasedCoFInAlConfig
@@ -450,3 +458,29 @@ def test_networks_and_ridge_are_compared_on_the_same_resampled_routines():
     assert better["between"] == pytest.approx(spearman(noisy, score))
     assert (same["method"], same["difference"], same["low"], same["high"], same["between"]) == ("cofinal", 0, 0, 0, 1)
     assert len(main_results.paired_table(main_results.against_ridge(frame)).data) == 2
+
+
+def test_rows_cut_to_shared_seeds_are_what_fewer_seeds_would_have_given():
+    random = np.random.default_rng(0)
+    scores, predicted = random.permutation(30), np.array([random.permutation(30) for _ in range(5)])
+    ranks = ["|".join(" ".join(map(str, row)) for row in [scores, *predicted[:n]]) for n in (5, 3)]
+    part = pd.DataFrame(
+        {
+            "per_seed": ["0.1 0.2 0.6 0.7 0.9", "0.3 0.4 0.5"],
+            "seeds": [5, 3],
+            "srcc": [0.5, 0.4],
+            "srcc_low": [0.0, 0.3],
+            "srcc_high": [0.9, 0.5],
+            "routines_low": [0.1, 0.2],
+            "routines_high": [0.8, 0.6],
+            "ranks": ranks,
+        }
+    )
+    cut = tables.on_shared_seeds(part)
+    assert list(cut["seeds"]) == [3, 3] and list(part["seeds"]) == [5, 3]
+    expected = mean_interval([0.1, 0.2, 0.6], correlations=True)
+    assert_allclose(cut.loc[0, ["srcc", "srcc_low", "srcc_high"]].astype(float), expected)
+    over = bootstrap_interval(predicted[:3], scores, seed=0)
+    assert_allclose(cut.loc[0, ["routines_low", "routines_high"]].astype(float), over)
+    pd.testing.assert_series_equal(cut.loc[1], part.loc[1])
+    assert np.isnan(tables.on_shared_seeds(part.assign(ranks=np.nan)).loc[0, "routines_low"])

@@ -14,7 +14,7 @@ from cofinal_lib import tables
 from cofinal_lib.cofinal import CoFInAl, CoFInAlConfig
 from cofinal_lib.figures import BLUE, COLOURS, ORANGE, nothing, signed
 from cofinal_lib.figures.grades import panels
-from cofinal_lib.metrics import fisher_mean, spearman_interval
+from cofinal_lib.metrics import spearman_interval
 from cofinal_lib.paper import printed
 
 
@@ -125,6 +125,7 @@ def arms_table(results: pd.DataFrame) -> Styler:
     rows = {}
     for r in last.itertuples():
         row = {
+            "seeds": str(r.seeds),
             "test": tables.two_lines(r.srcc, r.srcc_low, r.srcc_high),
             "over routines": "" if pd.isna(r.routines_low) else f"{r.routines_low:.2f} to {r.routines_high:.2f}",
             "training": tables.number(train.get((r.target, r.without), np.nan)),
@@ -277,7 +278,7 @@ def gap_in_words(results: pd.DataFrame, without: str = "TFM") -> Markdown:
         except KeyError:
             continue
         shared = tables.shared_seeds(both)
-        n, srcc = shared.shape[1], [fisher_mean(values) for values in shared]
+        n, srcc = shared.shape[1], shared.mean(1)
         whole, arm = srcc[:2], srcc[2:]
         if not np.isfinite([*whole, *arm]).all():
             continue

@@ -85,8 +85,11 @@ def _regions(plane: np.ndarray, grades: np.ndarray):
 def shuffled(results: pd.DataFrame, draws: int = 100, seed: int = 0) -> pd.DataFrame:
     """What the plane's shares are where nothing is known: the same places, with grades dealt out at random.
 
+    A deal gives each routine one grade, the same on the maps of all seeds; its share is the mean over those maps, as
+    the real grades' is.
+
     Args:
-        results: of `results.what_features_know`; the first seed of each kind of feature counts. draws: how many deals.
+        results: of `results.what_features_know`. draws: how many deals.
 
     Returns:
         kind, measure ("plane, same routines" and "plane, other routines", as in the readout), mean, low, high: the
@@ -95,13 +98,15 @@ def shuffled(results: pd.DataFrame, draws: int = 100, seed: int = 0) -> pd.DataF
     rows, random = [], np.random.default_rng(seed)
     folds = StratifiedKFold(5, shuffle=True, random_state=0)
     for kind, part in results.groupby("kind", sort=False):
-        part = part[part["seed"] == part["seed"].min()]
-        plane, shares = part[["x", "y"]].to_numpy(), {"plane, same routines": [], "plane, other routines": []}
+        seeds = [one.sort_values("id") for _, one in part.groupby("seed")]
+        planes, grades = [one[["x", "y"]].to_numpy() for one in seeds], seeds[0]["grade"].to_numpy()
+        shares = {"plane, same routines": [], "plane, other routines": []}
         for _ in range(draws):
-            dealt = random.permutation(part["grade"].to_numpy())
-            shares["plane, same routines"].append((_regions(plane, dealt)(plane) == dealt).mean())
-            svc = make_pipeline(StandardScaler(), SVC())
-            shares["plane, other routines"].append((cross_val_predict(svc, plane, dealt, cv=folds) == dealt).mean())
+            dealt, svc = random.permutation(grades), make_pipeline(StandardScaler(), SVC())
+            same = [_regions(plane, dealt)(plane) == dealt for plane in planes]
+            other = [cross_val_predict(svc, plane, dealt, cv=folds) == dealt for plane in planes]
+            shares["plane, same routines"].append(np.mean(same))
+            shares["plane, other routines"].append(np.mean(other))
         for measure, values in shares.items():
             low, high = np.quantile(values, [0.025, 0.975])
             rows.append((kind, measure, float(np.mean(values)), float(low), float(high)))
@@ -207,13 +212,23 @@ def planes_in_words(results: pd.DataFrame, readout: pd.DataFrame, floor: pd.Data
         said.append(f"- {KIND_NAMES[kind]}: {'; '.join(words)}.")
     if not said:
         return Markdown("Nothing has been run there yet.")
-    orderly = mean.xs("plane, other routines", level="measure").idxmax()
-    ranking = ranks(results).groupby("kind")["srcc"].mean().idxmax()
+    share, n = mean.xs("plane, other routines", level="measure"), results["id"].nunique()
+    ranking = ranks(results).groupby("kind")[["srcc", "low"]].mean()
     said.append(
-        f"\nMost orderly, by the routines left out: {KIND_NAMES[orderly]}. "
-        f"Best at ranking the test routines, in the row below: {KIND_NAMES[ranking]}."
+        f"\nMost orderly, by the routines left out: {_first(share, _over_routines(share.max(), 'share', n)[0])}. "
+        "Best at ranking the test routines, in the row below: "
+        f"{_first(ranking['srcc'], ranking['low'][ranking['srcc'].idxmax()])}."
     )
     return Markdown("\n".join(said))
+
+
+def _first(values: pd.Series, low: float) -> str:
+    """The kind with the highest value, and those that lie in its interval over routines, whose lower end is `low`."""
+    first = values.idxmax()
+    names = {kind: name.replace(",", "") for kind, name in KIND_NAMES.items()}
+    near = [names[kind] for kind in values.index if kind != first and values[kind] >= low]
+    beside = f"; inside its interval over routines: {', '.join(near)}" if near else ""
+    return f"{names[first]} ({values[first]:.2f}{beside})"
 
 
 def seeds_table(readout: pd.DataFrame, measure: str = "plane, other routines") -> Styler:
@@ -246,8 +261,9 @@ def clear_of_chance(readout: pd.DataFrame, floor: pd.DataFrame, n: int) -> dict:
     """How many kinds of feature lie above chance in the mean over seeds, of `n` test routines.
 
     Returns:
-        kinds, how many there are; plane, above the reach of shuffled grades on the same routines; ridge, above that of
-        shuffled scores in the SRCC on other routines; best, the name of the kind with the highest such SRCC.
+        kinds, how many there are; plane, above the reach of shuffled grades on the same routines, in whole per cent;
+        ridge, above that of shuffled scores in the SRCC on other routines; best, the kind with the highest such SRCC,
+        in words.
     """
     if readout.empty:
         return {"kinds": 0, "plane": 0, "ridge": 0, "best": "none"}
@@ -256,9 +272,9 @@ def clear_of_chance(readout: pd.DataFrame, floor: pd.DataFrame, n: int) -> dict:
     reach = floor[floor["measure"] == "plane, same routines"].set_index("kind")["high"]
     return {
         "kinds": len(mean),
-        "plane": int((same > reach.reindex(same.index)).sum()),
+        "plane": int((same.mul(100).round() > reach.reindex(same.index).mul(100).round()).sum()),
         "ridge": int((ridge > _chance_srcc(n)).sum()),
-        "best": KIND_NAMES[ridge.idxmax()] if ridge.notna().any() else "none",
+        "best": _first(ridge, _over_routines(ridge.max(), "SRCC", n)[0]) if ridge.notna().any() else "none",
     }
 
 

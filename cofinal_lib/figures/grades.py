@@ -14,7 +14,7 @@ from cofinal_lib import tables
 from cofinal_lib.cofinal import CoFInAl, CoFInAlConfig, count_parameters
 from cofinal_lib.figures import BLACK, BLUE, COLOURS, GREEN, ORANGE, nothing, signed
 from cofinal_lib.grading import GradeScale
-from cofinal_lib.metrics import fisher_mean, middle, resampled_srcc, spearman_rows
+from cofinal_lib.metrics import middle, resampled_srcc, spearman_rows
 
 PALE = "#9cc3e0"  # a lighter blue: CoFInAl at another setting than its default
 SETTING_NAMES = {"n_grades": "number of grades", "n_subgrades": "number of sub-grades"}
@@ -23,17 +23,18 @@ SETTING_NAMES = {"n_grades": "number of grades", "n_subgrades": "number of sub-g
 def sweep(results: pd.DataFrame, option: str, line: str) -> Figure:
     """Draw Figure 4: test SRCC (last epoch, soft) by n_grades or n_subgrades, a panel a target.
 
-    Bars as in the paper; thick lines are 95 % intervals over seeds, thin ones over resampled test routines. The band
-    is the default's interval over routines: what lies inside cannot be told from it by these test routines. Dashed:
-    ridge regression on the mean clip.
+    Bars as in the paper, all of a panel means over the seeds that every setting has; thick lines are 95 % intervals
+    over seeds, thin ones over resampled test routines. The band is the default's interval over routines: what lies
+    inside cannot be told from it by these test routines. Dashed: ridge regression on the mean clip.
     """
     chosen = tables.last_epoch(results).sort_values(option, kind="stable")
     targets = list(results["target"].unique())
     if not targets:
         return nothing(line)
     fig, axes = panels(len(targets), 2.9)
+    lowest = 0.0
     for ax, target in zip(axes.flat, targets, strict=False):
-        part = chosen[chosen["target"] == target]
+        part = tables.on_shared_seeds(chosen[chosen["target"] == target])
         default = _default(part, option)
         x = np.arange(len(part))
         if default is not None and np.isfinite(default["routines_low"]):
@@ -48,10 +49,10 @@ def sweep(results: pd.DataFrame, option: str, line: str) -> Figure:
         ax.set_xticks(x[::every], labels[::every], fontsize=9)
         ax.set_xlim(-0.9, max(len(part), 4) - 0.1)
         ax.set_xlabel(SETTING_NAMES[option], fontsize=10)
-        ax.set_title(f"{target} ({part['source'].iloc[0]})", fontsize=10)
+        ax.set_title(f"{target} ({part['source'].iloc[0]})\nseeds: {part['seeds'].min()}", fontsize=10)
         ax.axhline(0, color="0.2", lw=0.8)
-    lowest = chosen[["srcc", "srcc_low", "routines_low"]].min(axis=None)
-    axes[0, 0].set_ylim(min(0.0, lowest), 1)
+        lowest = min(lowest, part[["srcc", "srcc_low", "routines_low"]].min(axis=None))
+    axes[0, 0].set_ylim(lowest, 1)
     for ax in axes[:, 0]:
         ax.set_ylabel("test SRCC")
     return signed(fig, line)
@@ -92,7 +93,7 @@ def judged_sweep(results: pd.DataFrame, option: str) -> pd.DataFrame:
             continue
         part = part.sort_values(option)
         trainings = tables.shared_seeds(part["per_seed"])
-        part["srcc"] = [fisher_mean(srcc) for srcc in trainings]
+        part["srcc"] = trainings.mean(1)
         default, best = part.loc[default.name], part.loc[part["srcc"].idxmax()]
         sd = float(setting_noise(trainings))
         bar = sd * luck_of_the_best(len(part), trainings.shape[1])["bar"]

@@ -47,17 +47,20 @@ def coverage_table(found: dict[int, pd.DataFrame]) -> Styler:
     return tables.styled(pd.DataFrame(rows).T, "coverage", sources=True)
 
 
-def best_of_figure(curves: dict[float, np.ndarray], points: pd.DataFrame, line: str) -> Figure:
-    """Draw what the best of 1, 2, ... epochs adds, simulated, and what it added in trainings that have run.
+def best_of_figure(curves: dict[int, dict[float, np.ndarray]], points: pd.DataFrame, line: str) -> Figure:
+    """Draw what the best epoch adds to the last in trainings that have run, and what luck alone would add there.
 
     Args:
-        curves: how alike two epochs are -> `paired.best_of`. points: method, target, epochs, lead.
+        curves: number of test routines -> how alike two epochs are -> `paired.best_of`, as many epochs as any training.
+        points: method, target, epochs, lead, routines.
     """
     rows = list(points.astype({"epochs": int}).sort_values("method", kind="stable").groupby(["method", "epochs"]))
     fig, ax = plt.subplots(figsize=(7.4, 0.34 * len(rows) + 1.7))
-    for (alike, curve), dash in zip(curves.items(), ("-", "--", "-.", ":"), strict=False):
-        ax.axvline(curve[-1], ls=dash, color="0.45", lw=1.4, label=f"luck, {len(curve)} epochs alike to {alike:g}")
-    for y, ((method, _), part) in enumerate(rows):
+    for y, ((method, epochs), part) in enumerate(rows):
+        luck = curves[part["routines"].iloc[0]]
+        for (alike, curve), dash in zip(luck.items(), ("-", (0, (3, 1)), ":"), strict=True):
+            label = f"luck, epochs alike to {alike:g}" if y == 0 else None
+            ax.vlines(curve[epochs - 1], y - 0.45, y + 0.45, ls=dash, color="0.45", lw=1.6, label=label)
         for target, some in part.groupby("target", sort=False):
             marker = {"fisv/tes": "s", "fisv/pcs": "o"}.get(target, "D")
             colour = METHOD_COLOURS.get(method, RED)

@@ -227,6 +227,18 @@ def overfit_in_words(found: pd.DataFrame, method: str = "cofinal") -> Markdown:
     return Markdown("\n".join(said) or f"{METHOD_NAMES[method]} has not been run there yet.")
 
 
+def order_of_gaps(found: pd.DataFrame, methods=("gdlt", "cofinal-released", "cofinal")) -> str:
+    """Some methods' gaps (`gaps`) on each target, the smallest first, with their seeds, in words."""
+    said = []
+    for target, part in found[found["method"].isin(methods)].sort_values("gap").groupby("target", sort=False):
+        words = [
+            f"{METHOD_NAMES[r.method].replace(',', '')} {r.gap:+.2f} ({r.seeds} seed{'s' if r.seeds > 1 else ''})"
+            for r in part.itertuples()
+        ]
+        said.append(f"on {target}, {', '.join(words)}")
+    return "; ".join(said) or "none has run yet"
+
+
 def stopping_in_words(results: pd.DataFrame, methods=("gdlt", "cofinal-released", "cofinal")) -> Markdown:
     """What the epoch chosen on held-out training routines brings over the last one, a line a data set and method.
 
