@@ -109,16 +109,6 @@ def bootstrap_interval(predicted, scores, seed: int, level: float = 0.95, resamp
     return middle(resampled_srcc(predicted, scores, seed, resamples), level)
 
 
-def average_interval(pairs, seed: int = 0, level: float = 0.95, resamples: int = 1000):
-    """Percentile interval of several scores' Fisher average, all of the same resampled test routines: (low, high).
-
-    Args:
-        pairs: of each score, (predicted, scores) as `bootstrap_interval` takes them, routines in the same order.
-    """
-    z = [np.arctanh(resampled_srcc(predicted, scores, seed, resamples)) for predicted, scores in pairs]
-    return middle(np.tanh(np.mean(z, axis=0)), level)
-
-
 def middle(found: np.ndarray, level: float) -> tuple[float, float]:
     """The ends between which this share of what resampling found lies; NaN where it found nothing."""
     if np.isnan(found).all():

@@ -23,6 +23,7 @@ PRINTED_ROWS = {
 GROUPS = {"RG": ("ball", "clubs", "hoop", "ribbon"), "Fis-V": ("tes", "pcs")}
 AVERAGES = {"RG": "rg_average", "Fis-V": "fisv_average"}
 N_TEST = {"RG": 50, "Fis-V": 100, "UI-PRMD": 54}  # test routines of a target; a twin has as many
+N_TRAIN = {"RG": 200, "Fis-V": 400, "UI-PRMD": 126}
 NOTHING = "–"
 
 

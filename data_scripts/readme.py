@@ -63,7 +63,8 @@ def findings(folder: str) -> str:
         f"**Repaired** as cross-validation inside the training routines chose, without attention to clips and with "
         f"less dropout, CoFInAl reaches {_reach(table1, 'cofinal-repaired')} ({chapter('18-repair')}).",
         f"**The printed leads**: CoFInAl stands first in {(columns['lead'] > 0).sum()} of Table 1's {len(columns)} "
-        f"columns, as a fair coin would with a chance of {100 * 0.5 ** len(columns):.1f} %; taken singly, "
+        f"columns (against any one rival, a fair coin would give that with a chance of "
+        f"{100 * 0.5 ** len(columns):.1f} %); taken singly, "
         f"{(columns['lead'] > columns['needed_alike']).sum()} of the leads are wider than what luck puts between two "
         f"equally good methods ({chapter('16-how-sure')}).",
         f"**The epoch**: chosen on the test routines, as the released programs do, it brings {on_test.median():.3f} in "

@@ -6,12 +6,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cofinal_lib.metrics import (
-    average_interval,
     bootstrap_interval,
     fisher_mean,
     mean_interval,
     relative_l2,
-    resampled_srcc,
     spearman,
     spearman_interval,
 )
@@ -101,12 +99,3 @@ def test_bootstrap_interval_holds_the_estimate_and_narrows_with_routines():
     assert few[0] < spearman(x[:40], y[:40]) < few[1]
     assert many[1] - many[0] < (few[1] - few[0]) / 2
     assert few == bootstrap_interval(x[:40], y[:40], seed=1, resamples=300)
-
-
-def test_an_averages_interval_is_that_of_fishers_mean_on_the_same_resamples():
-    rng = np.random.default_rng(0)
-    pairs = [(rng.normal(size=(2, 30)) + scale * np.arange(30), np.arange(30)) for scale in (0.02, 0.3)]
-    resampled = np.array([resampled_srcc(*pair, 0, 1000) for pair in pairs])
-    wanted = np.quantile([fisher_mean(both) for both in resampled.T], [0.025, 0.975])
-    assert average_interval(pairs) == pytest.approx(tuple(wanted))
-    assert wanted[0] > np.quantile(resampled.mean(0), 0.025) + 0.02, "not the plain mean"

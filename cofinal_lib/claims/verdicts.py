@@ -2,12 +2,14 @@
 
 from typing import NamedTuple
 
+import numpy as np
+
 VERDICTS = {
-    "holds": "as printed, within its rounding; or true by calculation, or in the files it is about",
+    "holds": "as printed, within its rounding (a count within 2 %); or true by calculation, or in its files",
     "holds within noise": "as printed, yet no larger than chance alone allows; or inside our own interval",
     "differs": "our runs, our counts or the released code say otherwise; another reading or setting may explain it",
     "contradicted": "the paper's own numbers or definitions, the data's files or the authors' log rule it out",
-    "artefact": "seen as printed, and made by the way it was measured",
+    "artefact": "seen as printed or in the authors' log, and made by the way it was measured",
     "cannot be checked": "what a check would need is not to be had; the row says what",
 }
 HOLDS, NOISE, DIFFERS, CONTRADICTED, ARTEFACT, UNKNOWN = VERDICTS
@@ -54,19 +56,25 @@ def follows(printed: float, ours: float, low: float, high: float, half: float) -
 
 def reproduced(printed: float, ours: float, low: float, high: float, half: float = 0.0005) -> str:
     """A printed result beside ours with its interval: holds if ours rounds to it, then noise or differs."""
+    if np.isnan([ours, low, high]).any():
+        return UNKNOWN
     if agrees(printed, ours, half):
         return HOLDS
     return NOISE if low <= printed <= high else DIFFERS
 
 
-def lead(difference: float, noise: float, against: str = CONTRADICTED) -> str:
-    """A claim that something is larger: `difference` beside what chance alone gives (95 % are smaller).
-
-    Not larger at all is `against`: "contradicted" on the paper's own numbers, "differs" on ours.
-    """
+def printed_lead(difference: float, noise: float) -> str:
+    """A claim that a printed number is larger, beside what chance alone gives (95 % are smaller)."""
     if not difference > 0:
-        return against
+        return CONTRADICTED
     return HOLDS if difference > noise else NOISE
+
+
+def our_lead(difference: float, noise: float) -> str:
+    """A claim that something is larger, on our runs: it holds beyond what chance gives, and differs beyond it below."""
+    if np.isnan([difference, noise]).any():
+        return UNKNOWN
+    return HOLDS if difference > noise else DIFFERS if difference < -noise else NOISE
 
 
 def together(verdicts: list[str]) -> str:

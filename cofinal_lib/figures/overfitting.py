@@ -10,7 +10,7 @@ from pandas.io.formats.style import Styler
 from cofinal_lib import main_results, tables
 from cofinal_lib.figures import BLUE, COLOURS, band, nothing, signed
 from cofinal_lib.figures.rivals import METHOD_COLOURS, METHOD_NAMES
-from cofinal_lib.metrics import mean_interval, spearman_rows
+from cofinal_lib.metrics import mean_interval, spearman_interval, spearman_rows
 
 MEASURE_NAMES = {"srcc": "SRCC", "relative_l2": "R-ℓ2", "loss": "training loss"}
 
@@ -114,8 +114,9 @@ def gaps(results: pd.DataFrame) -> pd.DataFrame:
     """Train SRCC less test SRCC at the last epoch (soft), a row a target and method; the whole method alone.
 
     Columns: target, source, method, seeds; train, test with their _low, _high (Student's 95 % over seeds); gap,
-    gap_low, gap_high, paired by seed; test_from, test_to and gap_from, gap_to, over resampled test routines. One seed
-    has no interval over seeds, nor has a method that draws nothing at random.
+    gap_low, gap_high, paired by seed; test_from, test_to, over resampled test routines; gap_from, gap_to, over training
+    and test routines, whose errors (Bonett and Wright's) add as squares. One seed has no interval over seeds, nor has a
+    method that draws nothing at random.
 
     Args:
         results: of `results.tidy`, one artefact's or several'; a run that occurs twice counts once.
@@ -136,7 +137,12 @@ def gaps(results: pd.DataFrame) -> pd.DataFrame:
             if not high - low > 1e-9:
                 row |= {f"{name}_low": float("nan"), f"{name}_high": float("nan")}
         row |= {"test_from": split.loc["test", "routines_low"], "test_to": split.loc["test", "routines_high"]}
-        rows.append(row | {"gap_from": row["train"] - row["test_to"], "gap_to": row["train"] - row["test_from"]})
+        group = tables.group_of(target)
+        low, high = spearman_interval(min(row["train"], 1 - 1e-9), tables.N_TRAIN[group])
+        test_low, test_high = spearman_interval(row["test"], tables.N_TEST[group])
+        down = np.hypot(row["train"] - low, test_high - row["test"])
+        up = np.hypot(high - row["train"], row["test"] - test_low)
+        rows.append(row | {"gap_from": row["gap"] - down, "gap_to": row["gap"] + up})
     columns = ["target", "source", "method", "seeds"]
     columns += [f"{name}{end}" for name in ("train", "test", "gap") for end in ("", "_low", "_high")]
     return pd.DataFrame(rows, columns=[*columns, "test_from", "test_to", "gap_from", "gap_to"])
@@ -180,7 +186,7 @@ def gaps_figure(found: pd.DataFrame, line: str) -> Figure:
 
 
 def gap_table(found: pd.DataFrame) -> Styler:
-    """`gaps` as the book's table: train, test, the gap with its interval over seeds and over test routines."""
+    """`gaps` as the book's table: train, test, the gap with its interval over seeds and over routines."""
 
     rows = {
         (f"{r.target} ({r.source})", METHOD_NAMES[r.method]): {
@@ -189,7 +195,7 @@ def gap_table(found: pd.DataFrame) -> Styler:
             "test": f"{r.test:.3f}",
             "gap": f"{r.gap:+.3f}",
             "gap, over\nseeds": tables.span(r.gap_low, r.gap_high, "+"),
-            "gap, over\ntest routines": tables.span(r.gap_from, r.gap_to, "+"),
+            "gap, over\nroutines": tables.span(r.gap_from, r.gap_to, "+"),
         }
         for r in found.itertuples()
     }
@@ -221,7 +227,7 @@ def overfit_in_words(found: pd.DataFrame, method: str = "cofinal") -> Markdown:
         clear = "possibly explained" if r.gap_from <= 0 <= r.gap_to else "not explained"
         said.append(
             f"- {METHOD_NAMES[method]} on {r.target} ({r.source}), {seeds}: {r.train:.3f} on training and {r.test:.3f} "
-            f"on test routines. The gap is {r.gap:+.3f}{over}; over test routines it runs from {r.gap_from:+.3f} to "
+            f"on test routines. The gap is {r.gap:+.3f}{over}; over routines it runs from {r.gap_from:+.3f} to "
             f"{r.gap_to:+.3f}, so it is {clear} by the luck of these routines alone."
         )
     return Markdown("\n".join(said) or f"{METHOD_NAMES[method]} has not been run there yet.")
