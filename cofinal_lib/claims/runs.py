@@ -431,7 +431,8 @@ def times(printed: float, method: str) -> Finding:
         row = frame[(frame["batch"] == 1) & (frame["method"] == keys[method])].iloc[0]
         told = f"on a CPU, one thread, the released network took {row['ms']:.2f} ms"
         if method != "GDLT":
-            told += f", {row['ratio']:.2f} times GDLT [{row['ratio_low']:.2f}, {row['ratio_high']:.2f}]"
+            told += f", {row['ratio']:.2f} times GDLT (the middle half of repeats: {row['ratio_low']:.2f} to "
+            told += f"{row['ratio_high']:.2f})"
         source = f"device {row['device']} · torch {row['torch']} · cofinal reproduce table2"
     except CofinalError:
         pass
