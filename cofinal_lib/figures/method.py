@@ -18,20 +18,18 @@ from cofinal_lib.figures import (
     COLOURS,
     GREEN,
     GREY,
-    LOSS_COLOURS,
     ORANGE,
     PURPLE,
     RED,
     SELECTION_NAMES,
     SKY,
     YELLOW,
-    band,
     sign,
     wrap,
 )
-from cofinal_lib.metrics import bootstrap_interval, mean_interval, spearman, spearman_interval
+from cofinal_lib.metrics import bootstrap_interval, spearman, spearman_interval
 from cofinal_lib.paper import printed
-from cofinal_lib.records import REFERENCE, SELECTIONS, RunRecord, cell, srcc_curves
+from cofinal_lib.records import REFERENCE, SELECTIONS, RunRecord, cell
 
 
 def show(thing) -> Code:
@@ -253,64 +251,6 @@ def data_glance(data: FeatureSet, line: str) -> Figure:
     axes["C"].set(xlabel="score (points)", ylabel="routines")
     axes["C"].legend(fontsize=9)
     sign(fig, wrap(line, 125))
-    return fig
-
-
-def seeds_band(ax, values: np.ndarray, correlations: bool = False, **style) -> None:
-    """Mean over seeds (S, E) and its Student interval as a band; with one seed the line alone; NaN epochs left out."""
-    measured = np.flatnonzero(np.isfinite(values).all(0))
-    bands = np.array([mean_interval(v, correlations=correlations) for v in values[:, measured].T]).T
-    band(ax, measured + 1, *bands, **style)
-
-
-def training_curves(record: RunRecord, line: str) -> Figure:
-    """Draw the loss's parts and the SRCC of three splits by epoch: means over seeds with Student's bands."""
-    arrays = record.arrays
-    fig, (left, right) = plt.subplots(1, 2, figsize=(8.4, 3.9))
-    for name, colour in LOSS_COLOURS.items():
-        label = name if name == "total" else f"${name[0]}_{name[2]}$"
-        seeds_band(left, arrays[f"loss/{name}"], color=colour, label=label, lw=1.5)
-    lowest = min(float(arrays[f"loss/{name}"].mean(0).min()) for name in LOSS_COLOURS)
-    highest = float(arrays["loss/total"].mean(0).max())
-    left.set(xlabel="epoch", ylabel="training loss", yscale="log", ylim=(max(lowest, 1e-6) / 10, 6 * highest))
-    left.legend(
-        fontsize=9,
-        ncols=5,
-        frameon=False,
-        loc="lower center",
-        bbox_to_anchor=(0.5, 0.99),
-        columnspacing=1,
-        handlelength=1.2,
-    )
-    for split, values in srcc_curves(arrays).items():
-        seeds_band(right, values, correlations=True, color=COLOURS[split], label=split, lw=1.5)
-    right.set(xlabel="epoch", ylabel="SRCC", ylim=(-0.2, 1.02))
-    right.legend(fontsize=9, ncols=3, frameon=False, loc="lower center", bbox_to_anchor=(0.5, 0.99))
-    sign(fig, line)
-    return fig
-
-
-def true_and_predicted(record: RunRecord, line: str) -> Figure:
-    """Draw true against predicted scores after the last epoch, the first seed's, decoded softly and hard."""
-    a, c = record.arrays, record.record["config"]
-    fig, axes = plt.subplots(1, 2, figsize=(8.4, 4.3), sharex=True, sharey=True)
-    test = ~a["is_train"]
-    edges = np.linspace(c["low"], c["high"], c["n_grades"] + 1)
-    for column, (ax, decoding) in enumerate(zip(axes, ("soft", "hard"), strict=True)):
-        predicted = a["predictions"][0, -1, :, column]
-        for edge in edges:
-            ax.axhline(edge, color="0.88", lw=1, zorder=0)
-            ax.axvline(edge, color="0.88", lw=1, zorder=0)
-        ax.plot(edges[[0, -1]], edges[[0, -1]], color="k", lw=1, ls=":")
-        for rows, split, alpha in ((~test, "train", 0.35), (test, "test", 0.8)):
-            ax.scatter(a["scores"][rows], predicted[rows], s=16, alpha=alpha, lw=0, color=COLOURS[split], label=split)
-        rho = spearman(predicted[test], a["scores"][test])
-        low, high = bootstrap_interval(predicted[test], a["scores"][test], seed=0)
-        ax.set(xlabel="true score (points)")
-        ax.set_title(f"{decoding}: test SRCC {rho:.2f} [{low:.2f}, {high:.2f}]", fontsize=10)
-    axes[0].set_ylabel("predicted score (points)")
-    axes[0].legend(fontsize=9, loc="upper left")
-    sign(fig, line)
     return fig
 
 

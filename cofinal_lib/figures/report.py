@@ -1,4 +1,4 @@
-"""Tables and figures of one run's report, book/experiments/run.ipynb: for any method, whatever its run holds."""
+"""Tables and figures of one run: its report, book/experiments/run.ipynb, and chapter 4; for any method."""
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -34,6 +34,7 @@ SOURCES = {
 }
 MEASURES = {"srcc": "SRCC", "relative_l2": "R-ℓ2"}
 NOTHING = "–"
+REPORT = "book/experiments/run.ipynb"
 
 # --------------------------------------------------------------------------------------- words
 
@@ -183,15 +184,15 @@ def _selection(name: str) -> str:
 # --------------------------------------------------------------------------------------- figures
 
 
-def _line(record: RunRecord, panels: int) -> str:
+def _line(record: RunRecord, redraw: str, panels: int) -> str:
     """The provenance line below a figure, broken to fit its width."""
-    return wrap(provenance(record, "book/experiments/run.ipynb").replace("\n", " · "), 110 if panels > 1 else 65)
+    return wrap(provenance(record, redraw).replace("\n", " · "), 110 if panels > 1 else 65)
 
 
-def learning_curves(record: RunRecord) -> Figure | None:
+def learning_curves(record: RunRecord, redraw: str = REPORT) -> Figure | None:
     """Draw the training loss's parts and the SRCC of three splits by epoch: means over seeds, Student's bands.
 
-    A panel without two epochs to join is left out; with neither, nothing is drawn.
+    A panel without two epochs to join is left out; with neither, nothing is drawn. redraw: the notebook that draws it.
     """
     panels = [(draw, curves) for draw, curves in zip((_draw_losses, _draw_srccs), _curves(record), strict=True)]
     panels = [(draw, curves) for draw, curves in panels if curves]
@@ -212,7 +213,7 @@ def learning_curves(record: RunRecord) -> Figure | None:
             columnspacing=1,
             handlelength=1.2,
         )
-    sign(fig, _line(record, len(panels)))
+    sign(fig, _line(record, redraw, len(panels)))
     return fig
 
 
@@ -256,7 +257,7 @@ def _draw_srccs(ax, curves: dict) -> None:
     ax.set(ylabel="SRCC", ylim=(max(-1.02, min(-0.2, lowest - 0.1)), 1.02))
 
 
-def scatter(record: RunRecord) -> Figure:
+def scatter(record: RunRecord, redraw: str = REPORT) -> Figure:
     """Draw true against predicted scores (points) after the last epoch, the first seed's, one panel a decoding.
 
     Titles: the test SRCC of that seed, with its bootstrap interval over test routines.
@@ -277,7 +278,7 @@ def scatter(record: RunRecord) -> Figure:
         ax.set_xlabel("true score (points)")
     axes[0, 0].set_ylabel("predicted score (points)")
     axes[0, 0].legend(fontsize=9, loc="upper left")
-    sign(fig, _line(record, len(names)))
+    sign(fig, _line(record, redraw, len(names)))
     return fig
 
 
