@@ -30,15 +30,9 @@ def use_style() -> None:
     })  # fmt: skip
 
 
-def sign(figure, provenance: str) -> None:
-    """Write where a figure's numbers come from below it: data, seeds, device, command."""
-    figure.supxlabel(provenance, fontsize=8, color="0.35", x=0.01, ha="left")
-
-
-def signed(figure, line: str):
-    """Write a provenance line below whatever the figure says at its foot already; the figure again."""
-    below = figure.get_supxlabel()
-    sign(figure, (f"{below}\n" if below else "") + wrap(line, int(figure.get_figwidth() * 15)))
+def signed(figure: Figure, line: str) -> Figure:
+    """Write where a figure's numbers come from below it: data, seeds, device, command; the figure again."""
+    figure.supxlabel(_wrapped(line, int(figure.get_figwidth() * 15)), fontsize=8, color="0.35", x=0.01, ha="left")
     return figure
 
 
@@ -46,14 +40,13 @@ def provenance(record: RunRecord, redraw: str) -> str:
     """The line below a run's figure: data, seeds, device, run id, and how to redraw it."""
     r = record.record
     seeds = ", ".join(map(str, r["spec"]["seeds"]))
-    return wrap(
-        f"Data: {r['spec']['target']} ({r['provenance']['source']}) · seeds {seeds} · "
-        f"{r['spec']['epochs']} epochs · "
+    return (
+        f"Data: {r['spec']['target']} ({r['provenance']['source']}) · seeds {seeds} · {r['spec']['epochs']} epochs · "
         f"{r['spec']['device'].upper()} · run {r['run_id']} · redraw: {redraw}"
     )
 
 
-def wrap(line: str, width: int = 110) -> str:
+def _wrapped(line: str, width: int) -> str:
     """Break a provenance line between its parts, never inside one."""
     lines = [""]
     for part in line.split(" · "):

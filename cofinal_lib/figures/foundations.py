@@ -9,7 +9,7 @@ from matplotlib.ticker import MultipleLocator, NullLocator, PercentFormatter
 
 from cofinal_lib.collapse import HEADS
 from cofinal_lib.etf import simplex_etf
-from cofinal_lib.figures import BLACK, BLUE, COLOURS, GREEN, ORANGE, PURPLE, RED, SKY, band, sign
+from cofinal_lib.figures import BLACK, BLUE, COLOURS, GREEN, ORANGE, PURPLE, RED, SKY, band, signed
 from cofinal_lib.metrics import mean_interval
 
 TARGETS = {"ball": "Ball", "clubs": "Clubs", "hoop": "Hoop", "ribbon": "Ribbon", "tes": "TES", "pcs": "PCS"}
@@ -62,8 +62,7 @@ def score_histograms(scores: pd.DataFrame, provenance: str) -> Figure:
     for ax in axes[1]:
         ax.set_xlabel("score (points)")
     axes[0, 0].legend(frameon=False, fontsize="small", loc="upper left", bbox_to_anchor=(-0.05, 0.9))
-    sign(figure, f"{provenance} · dots: means with 95 % intervals · CPU · redraw: book/01-problem.ipynb")
-    return figure
+    return signed(figure, f"{provenance} · dots: means with 95 % intervals · CPU · redraw: book/01-problem.ipynb")
 
 
 def ceilings(frame: pd.DataFrame, provenance: str) -> Figure:
@@ -86,11 +85,10 @@ def ceilings(frame: pd.DataFrame, provenance: str) -> Figure:
     for ax in axes[:, 0]:
         ax.set_ylabel("highest SRCC")
     axes[0, 0].legend(frameon=False, fontsize="small", loc="lower right")
-    sign(
+    return signed(
         figure,
         f"{provenance} · test routines · bands: 95 % bootstrap over routines · CPU · redraw: book/01-problem.ipynb",
     )
-    return figure
 
 
 def averages(table: pd.DataFrame) -> Figure:
@@ -115,12 +113,11 @@ def averages(table: pd.DataFrame) -> Figure:
     ax.set_xlabel("printed − recomputed average (SRCC)")
     ax.tick_params(axis="y", labelsize=9)
     ax.xaxis.set_major_locator(MultipleLocator(0.001))
-    sign(
+    return signed(
         figure,
         "Data: Table 1 of the paper · grey: reach of the cells · bars: rounding of the average"
         " · redraw: book/01-problem.ipynb",
     )
-    return figure
 
 
 def sampling(samples: dict[int, np.ndarray], truth: float, intervals: dict[int, tuple], seed: int) -> Figure:
@@ -146,10 +143,9 @@ def sampling(samples: dict[int, np.ndarray], truth: float, intervals: dict[int, 
     axes[0].legend(frameon=False, fontsize="small", loc="lower left", bbox_to_anchor=(0, 1), ncols=2)
     axes[-1].set_xlabel("SRCC on the test set")
     repeats = len(next(iter(samples.values())))
-    sign(
+    return signed(
         figure, f"Data: simulated, {repeats} test sets of each size · seed {seed} · CPU · redraw: book/01-problem.ipynb"
     )
-    return figure
 
 
 def forest(frame: pd.DataFrame) -> Figure:
@@ -168,12 +164,11 @@ def forest(frame: pd.DataFrame) -> Figure:
     names = [f"{TARGETS[t]} ({n} routines)" for t, n in zip(rows["target"], rows["n"], strict=True)]
     ax.set(yticks=range(len(rows)), yticklabels=names, xlabel="SRCC", ylim=(len(rows) - 0.5, -0.5))
     ax.legend(frameon=False, loc="lower left", bbox_to_anchor=(0, 1), ncols=2)
-    sign(
+    return signed(
         figure,
         "Data: Table 1 of the paper (VST rows) · 95 % intervals: ours, Bonett and Wright (2000)"
         " · redraw: book/01-problem.ipynb",
     )
-    return figure
 
 
 def etf_geometry() -> Figure:
@@ -210,8 +205,7 @@ def etf_geometry() -> Figure:
     ax.set(xlim=(-0.9, 0.9), ylim=(-0.9, 0.9), zlim=(-0.9, 0.9), title="K = 4: cosine −1/3")
     ax.view_init(22, -50)
     ax.set_axis_off()
-    sign(figure, "Data: none, exact geometry by cofinal_lib.simplex_etf(K − 1, K) · redraw: book/02-etf.ipynb")
-    return figure
+    return signed(figure, "Data: none, exact geometry by cofinal_lib.simplex_etf(K − 1, K) · redraw: book/02-etf.ipynb")
 
 
 def collapse_curves(runs: pd.DataFrame, provenance: str) -> Figure:
@@ -238,8 +232,7 @@ def collapse_curves(runs: pd.DataFrame, provenance: str) -> Figure:
         if solved.notna().all():
             ax.axvline(solved.max(), color="0.6", lw=1, ls="--")
         ax.set_xlabel("epoch")
-    sign(figure, provenance)
-    return figure
+    return signed(figure, provenance)
 
 
 def heads_compared(errors: pd.DataFrame, differences: pd.DataFrame, provenance: str) -> Figure:
@@ -263,8 +256,7 @@ def heads_compared(errors: pd.DataFrame, differences: pd.DataFrame, provenance: 
     axes[1].axhline(0, color=HEAD_COLOURS["learned"], lw=1)
     axes[1].yaxis.set_major_formatter(PercentFormatter(1, decimals=0, symbol=""))
     axes[1].set_ylabel("fixed − learned (percentage points)")
-    sign(figure, provenance)
-    return figure
+    return signed(figure, provenance)
 
 
 def order_lost(K: int) -> Figure:
@@ -287,7 +279,6 @@ def order_lost(K: int) -> Figure:
         )
         ax.spines[:].set_visible(False)
         figure.colorbar(image, ax=ax, shrink=0.85)
-    sign(
+    return signed(
         figure, f"Data: none, exact distances of {K} sub-grades by cofinal_lib.simplex_etf · redraw: book/02-etf.ipynb"
     )
-    return figure

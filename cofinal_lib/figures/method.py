@@ -24,8 +24,7 @@ from cofinal_lib.figures import (
     SELECTION_NAMES,
     SKY,
     YELLOW,
-    sign,
-    wrap,
+    signed,
 )
 from cofinal_lib.metrics import bootstrap_interval, spearman, spearman_interval
 from cofinal_lib.paper import printed
@@ -85,8 +84,7 @@ def routine_sketch() -> Figure:
     arrow(6.5, "grade parsing, Eq. 9–11, beside $L_R$, Eq. 8")
     arrow(4.1, "classifier: the grade · fine-grained scoring, Eq. 14–15: the sub-grade")
     arrow(1.75, "coupling, Eq. 6")
-    sign(fig, "Drawing, no data · redraw: book/03-modules.ipynb")
-    return fig
+    return signed(fig, "Drawing, no data · redraw: book/03-modules.ipynb")
 
 
 def fusion_map(attention: np.ndarray, lengths: np.ndarray, line: str) -> Figure:
@@ -107,8 +105,7 @@ def fusion_map(attention: np.ndarray, lengths: np.ndarray, line: str) -> Figure:
         ax.set_ylabel("procedure", fontsize=10)
     axes[-1].set_xlabel("clip", fontsize=10)
     fig.colorbar(image, ax=axes, label="attention ÷ even share", shrink=0.8)
-    sign(fig, wrap(line))
-    return fig
+    return signed(fig, line)
 
 
 def parsing_map(attentions: list, masks: list, titles: list[str], line: str) -> Figure:
@@ -143,8 +140,7 @@ def parsing_map(attentions: list, masks: list, titles: list[str], line: str) -> 
         ax.tick_params(labelsize=9)
         ax.xaxis.label.set_size(10)
         ax.yaxis.label.set_size(10)
-    sign(fig, wrap(line))
-    return fig
+    return signed(fig, line)
 
 
 def angle_spread(before: dict, after: dict, line: str) -> Figure:
@@ -167,8 +163,7 @@ def angle_spread(before: dict, after: dict, line: str) -> Figure:
         ax.set_title(f"{G} grades", fontsize=11)
     axes[0].set_ylabel("angle between prototypes (°)")
     axes[-1].legend(fontsize=8, loc="lower right")
-    sign(fig, wrap(line))
-    return fig
+    return signed(fig, line)
 
 
 def mac_bars(costs: dict[int, dict[str, int]], line: str) -> Figure:
@@ -183,8 +178,7 @@ def mac_bars(costs: dict[int, dict[str, int]], line: str) -> Figure:
     ax.margins(y=0.12)
     ax.set_ylabel("million multiply-accumulates")
     ax.legend(fontsize=9)
-    sign(fig, wrap(line))
-    return fig
+    return signed(fig, line)
 
 
 def decoding_curves(x: np.ndarray, soft: np.ndarray, hard: np.ndarray, slope: np.ndarray, edges, line: str) -> Figure:
@@ -200,8 +194,7 @@ def decoding_curves(x: np.ndarray, soft: np.ndarray, hard: np.ndarray, slope: np
     right.plot(x, slope, color=BLUE, label="soft")
     right.set(xlabel="what the network believes, $x$", ylabel="slope (points per unit of $x$)")
     right.legend(fontsize=9, loc="center", bbox_to_anchor=(0.5, 0.24))
-    sign(fig, wrap(line))
-    return fig
+    return signed(fig, line)
 
 
 # --------------------------------------------------------------------------------------- training
@@ -250,8 +243,7 @@ def data_glance(data: FeatureSet, line: str) -> Figure:
         )
     axes["C"].set(xlabel="score (points)", ylabel="routines")
     axes["C"].legend(fontsize=9)
-    sign(fig, wrap(line, 125))
-    return fig
+    return signed(fig, line)
 
 
 def interval_kinds(record: RunRecord) -> pd.DataFrame:
@@ -286,8 +278,7 @@ def interval_figure(record: RunRecord, kinds: pd.DataFrame, line: str) -> Figure
     ax.plot(seeds, np.full(len(seeds), 0.28), "|", color=COLOURS["cofinal"], ms=9)
     ax.set_yticks(range(len(kinds)), kinds["interval over"])
     ax.set(xlabel="test SRCC, with 95 % interval", ylim=(len(kinds) - 0.5, -0.5))
-    sign(fig, line)
-    return fig
+    return signed(fig, line)
 
 
 def epoch_choices(record: RunRecord, measure: str = "srcc") -> pd.DataFrame:
@@ -318,8 +309,7 @@ def epoch_choice_figure(record: RunRecord, line: str) -> Figure:
     ax.set_yticks(range(len(SELECTIONS)), [SELECTION_NAMES[s] for s in SELECTIONS])
     ax.set(xlabel="test SRCC: seeds, mean, 95 % interval over seeds", ylim=(len(SELECTIONS) - 0.5, -0.5))
     ax.legend(fontsize=9, loc="center left", bbox_to_anchor=(1, 0.5), frameon=False)
-    sign(fig, line)
-    return fig
+    return signed(fig, line)
 
 
 # --------------------------------------------------------------------------------------- reference runs
@@ -429,8 +419,7 @@ def reference_figure(records: list[dict], redraw: str) -> Figure:
     if not records:
         ax.text(0.5, 0.5, "no reference records here (results/reference/)", ha="center", va="center")
         ax.axis("off")
-        sign(fig, f"Data: none · redraw: {redraw}")
-        return fig
+        return signed(fig, f"Data: none · redraw: {redraw}")
     styles = {"last": ("o", BLUE, BLUE), "validation": ("D", GREEN, GREEN), "best_on_test": ("o", BLUE, "w")}
     for y, r in enumerate(records):
         for shift, (selection, m) in zip((-0.2, 0, 0.2), _summary(r).items(), strict=False):
@@ -461,5 +450,4 @@ def reference_figure(records: list[dict], redraw: str) -> Figure:
         frameon=False,
     )
     runs = ", ".join(r["run_id"].rsplit("-", 1)[-1] for r in records)
-    sign(fig, wrap(f"Data: as each row says · runs …{runs} · redraw: {redraw}"))
-    return fig
+    return signed(fig, f"Data: as each row says · runs …{runs} · redraw: {redraw}")

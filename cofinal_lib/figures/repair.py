@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from pandas.io.formats.style import Styler
 
 from cofinal_lib.crossval import corrected_interval
-from cofinal_lib.figures import BLUE, COLOURS, ORANGE, nothing, sign, wrap
+from cofinal_lib.figures import BLUE, COLOURS, ORANGE, nothing, signed
 from cofinal_lib.metrics import fisher_mean
 from cofinal_lib.tables import ARM_NAMES, METHOD_NAMES, NOTHING, last_epoch, printed_cell, styled, two_lines
 
@@ -56,8 +56,7 @@ def arms_figure(arms: pd.DataFrame, line: str) -> Figure:
                 ax.plot(r["train"], y, "o", color=ORANGE, mfc="w", mew=1.5, ms=6)
         ax.axvline(part["ridge"].iloc[0], color=COLOURS["ridge"], lw=1.2, ls="--")
         ax.set_xlim(None, 1.03)
-    sign(fig, wrap(line, 120))
-    return fig
+    return signed(fig, line)
 
 
 def _panels(rows: pd.DataFrame, name: str, height: float) -> tuple[Figure, list[tuple[Axes, pd.DataFrame]]]:
@@ -91,8 +90,7 @@ def record_figure(record: pd.DataFrame, printed: dict[str, float], line: str) ->
             ax.plot(r["test"], y, "o", color=colour, ms=8 if r["chosen"] else 6)
             ax.plot(r["cv"], y, "D", color=colour, mfc="w", mew=1.4, ms=6)
         ax.axvline(printed[ax.get_title()], color=COLOURS["paper"], lw=1.4, ls=":")
-    sign(fig, wrap(line, 120))
-    return fig
+    return signed(fig, line)
 
 
 def arms_table(arms: pd.DataFrame) -> Styler:

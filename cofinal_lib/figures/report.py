@@ -21,8 +21,7 @@ from cofinal_lib.figures import (
     SKY,
     band,
     provenance,
-    sign,
-    wrap,
+    signed,
 )
 from cofinal_lib.metrics import bootstrap_interval, mean_interval, spearman
 from cofinal_lib.records import RunRecord, cell, srcc_curves
@@ -184,11 +183,6 @@ def _selection(name: str) -> str:
 # --------------------------------------------------------------------------------------- figures
 
 
-def _line(record: RunRecord, redraw: str, panels: int) -> str:
-    """The provenance line below a figure, broken to fit its width."""
-    return wrap(provenance(record, redraw).replace("\n", " · "), 110 if panels > 1 else 65)
-
-
 def learning_curves(record: RunRecord, redraw: str = REPORT) -> Figure | None:
     """Draw the training loss's parts and the SRCC of three splits by epoch: means over seeds, Student's bands.
 
@@ -213,8 +207,7 @@ def learning_curves(record: RunRecord, redraw: str = REPORT) -> Figure | None:
             columnspacing=1,
             handlelength=1.2,
         )
-    sign(fig, _line(record, redraw, len(panels)))
-    return fig
+    return signed(fig, provenance(record, redraw))
 
 
 def _curves(record: RunRecord) -> tuple[dict, dict]:
@@ -278,8 +271,7 @@ def scatter(record: RunRecord, redraw: str = REPORT) -> Figure:
         ax.set_xlabel("true score (points)")
     axes[0, 0].set_ylabel("predicted score (points)")
     axes[0, 0].legend(fontsize=9, loc="upper left")
-    sign(fig, _line(record, redraw, len(names)))
-    return fig
+    return signed(fig, provenance(record, redraw))
 
 
 def _grade_lines(ax, config: dict) -> None:

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from cofinal_lib.baselines import segments
 from cofinal_lib.data.features import FeatureSet
-from cofinal_lib.figures import BLUE, COLOURS, GREEN, ORANGE, PURPLE, SKY, sign, small, wrap
+from cofinal_lib.figures import BLUE, COLOURS, GREEN, ORANGE, PURPLE, SKY, signed, small
 from cofinal_lib.rivals.c3d_svr import C3DSVR
 
 METHOD_NAMES = {
@@ -85,8 +85,7 @@ def mean_clips(model: C3DSVR, data: FeatureSet, line: str) -> Figure:
     right.set(xlabel="score (points)", ylabel="predicted (points)", title="the SVR's scores")
     right.legend(fontsize=8)
     small(left, right)
-    sign(fig, wrap(line))
-    return fig
+    return signed(fig, line)
 
 
 def skipping(model: nn.Module, features: Tensor, lengths: Tensor, biases: tuple[float, ...], line: str) -> Figure:
@@ -120,8 +119,7 @@ def skipping(model: nn.Module, features: Tensor, lengths: Tensor, biases: tuple[
     right.set(xlabel="window of two clips", ylabel="bias of the update gate", title="windows that update the state")
     right.set(xlim=(-1, len(rows[0]) + 8), ylim=(len(biases) - 0.5, -0.5))
     small(left, right)
-    sign(fig, wrap(line))
-    return fig
+    return signed(fig, line)
 
 
 def neighbours(model: nn.Module, features: Tensor, lengths: Tensor, line: str) -> Figure:
@@ -144,8 +142,7 @@ def neighbours(model: nn.Module, features: Tensor, lengths: Tensor, line: str) -
     right.set_ylim(top=right.get_ylim()[1] + 0.25 * np.ptp(right.get_ylim()))
     right.legend(fontsize=9, ncols=2, loc="upper center", framealpha=1)
     small(left, right)
-    sign(fig, wrap(line))
-    return fig
+    return signed(fig, line)
 
 
 @torch.no_grad()
@@ -179,8 +176,7 @@ def evidence(model: nn.Module, features: Tensor, lengths: Tensor, titles: list[s
     axes[B // 2, 1].set_ylabel("share of the vote")
     fig.colorbar(image, ax=axes[:, 0], label="÷ even share", shrink=0.7).ax.tick_params(labelsize=8)
     small(*axes.flat)
-    sign(fig, wrap(line))
-    return fig
+    return signed(fig, line)
 
 
 @torch.no_grad()
@@ -204,8 +200,7 @@ def scenes(model: nn.Module, features: Tensor, lengths: Tensor, seed: int, line:
     right.axvline(float(out["score"][0]), color="k", lw=1.5)
     right.set(xlabel="score (points)", ylabel="draws", title=f"one routine, {draws} draws")
     small(left, middle, right)
-    sign(fig, wrap(line))
-    return fig
+    return signed(fig, line)
 
 
 @torch.no_grad()
@@ -230,8 +225,7 @@ def mirrored(model: nn.Module, features: Tensor, lengths: Tensor, line: str) -> 
     right.legend(fontsize=8, ncols=2, frameon=False, loc="lower center", bbox_to_anchor=(0.5, 0.98), borderpad=0)
     fig.colorbar(image, ax=right, label="cosine", shrink=0.8).ax.tick_params(labelsize=8)
     small(left, right)
-    sign(fig, wrap(line))
-    return fig
+    return signed(fig, line)
 
 
 @torch.no_grad()
@@ -252,8 +246,7 @@ def ladder(model: nn.Module, features: Tensor, lengths: Tensor, line: str) -> Fi
     axes[0].set(xlabel="grade", xticks=range(grades.shape[1]))
     axes[1].set(xlabel="sub-grade", xticks=range(0, cosines.shape[1], max(1, cosines.shape[1] // 5)))
     small(*axes)
-    sign(fig, wrap(line))
-    return fig
+    return signed(fig, line)
 
 
 # --------------------------------------------------------------------------------------- Table 1
@@ -303,8 +296,7 @@ def grid_figure(cells: pd.DataFrame, sources: tuple[str, ...], line: str) -> Fig
         ax.set_xlabel("test SRCC", fontsize=10)
         ax.tick_params(labelsize=9)
     axes[0, 0].set_yticks(range(len(methods)), [METHOD_NAMES[m] for m in methods])
-    sign(fig, wrap(line, 120))
-    return fig
+    return signed(fig, line)
 
 
 def _panels(cells: pd.DataFrame, sources: tuple[str, ...]) -> list[tuple[str, str, str]]:
@@ -328,8 +320,7 @@ def lead_figure(leads: pd.DataFrame, line: str) -> Figure:
     ax.set(ylim=(len(leads) - 0.5, -0.5), xlabel="difference of two SRCC")
     ax.legend(fontsize=9, frameon=False, loc="lower center", bbox_to_anchor=(0.4, 1))
     small(ax)
-    sign(fig, wrap(line))
-    return fig
+    return signed(fig, line)
 
 
 def selection_figure(leads: pd.DataFrame, line: str) -> Figure:
@@ -357,8 +348,7 @@ def selection_figure(leads: pd.DataFrame, line: str) -> Figure:
         ax.tick_params(labelsize=9)
     axes[0].set_yticks(range(len(methods)), [METHOD_NAMES[m] for m in methods])
     axes[0].set_ylim(len(methods) - 0.4, -0.6)
-    sign(fig, wrap(line, 120))
-    return fig
+    return signed(fig, line)
 
 
 # --------------------------------------------------------------------------------------- efficiency
@@ -381,8 +371,7 @@ def cost_figure(counted: pd.DataFrame, compared: pd.DataFrame, line: str) -> Fig
     ax.plot([], [], "s", ms=9, mfc="none", mew=1.8, color="0.3", label="printed, Table 2")
     ax.set(xscale="log", yscale="log", xlabel="parameters (million)", ylabel="multiply-accumulates (billion)")
     ax.legend(fontsize=9, loc="center left", bbox_to_anchor=(1, 0.5), frameon=False)
-    sign(fig, wrap(line))
-    return fig
+    return signed(fig, line)
 
 
 def time_figure(summarised: pd.DataFrame, line: str) -> Figure:
@@ -404,5 +393,4 @@ def time_figure(summarised: pd.DataFrame, line: str) -> Figure:
         ax.set_axisbelow(True)
         small(ax)
     axes[0, 0].set_yticks(range(len(part)), [METHOD_NAMES[m] for m in part.index])
-    sign(fig, wrap(line))
-    return fig
+    return signed(fig, line)

@@ -6,7 +6,7 @@ from matplotlib.figure import Figure
 from pandas.io.formats.style import Styler
 
 from cofinal_lib.errors import CofinalError
-from cofinal_lib.figures import BLACK, BLUE, sign
+from cofinal_lib.figures import BLACK, BLUE, signed
 from cofinal_lib.figures.rivals import METHOD_NAMES
 from cofinal_lib.metrics import mean_interval
 from cofinal_lib.records import REFERENCE
@@ -88,8 +88,7 @@ def shares_figure(shares: pd.Series, line: str) -> Figure:
     bars = ax.barh(ordered.index, 100 * ordered, color=BLUE)
     ax.bar_label(bars, [f"{100 * v:.0f} %" for v in ordered], padding=3, fontsize=9)
     ax.set(xlabel="share of a training step (%)", xlim=(0, 100 * ordered.max() * 1.15))
-    sign(fig, line)
-    return fig
+    return signed(fig, line)
 
 
 def seeds_figure(times: pd.DataFrame, line: str) -> Figure:
@@ -101,5 +100,4 @@ def seeds_figure(times: pd.DataFrame, line: str) -> Figure:
         ax.fill_between(spread.index, spread["min"], spread["max"], color=colour, alpha=0.18, lw=0)
     ax.set(xlabel="seeds", ylabel="seconds for five epochs", ylim=(0, None), xticks=sorted(times["seeds"].unique()))
     ax.legend(frameon=False)
-    sign(fig, line)
-    return fig
+    return signed(fig, line)
