@@ -16,6 +16,7 @@ from cofinal_lib.cofinal import count_parameters
 from cofinal_lib.data import scores_at_hand
 from cofinal_lib.data.registry import COFINAL, fetch
 from cofinal_lib.errors import CofinalError
+from cofinal_lib.figures.rivals import inside
 from cofinal_lib.metrics import spearman
 from cofinal_lib.rivals.cofinal_released import LEVELS, ReleasedCoFInAl, normalised
 
@@ -42,17 +43,9 @@ def permalinks(places: str) -> list[tuple[str, str]]:
 # --------------------------------------------------------------------------------------- modules
 
 
-@torch.no_grad()
 def tokens(model: torch.nn.Module, path: str, features: Tensor, lengths: Tensor) -> int:
     """How many vectors a routine is, (B, n, D) -> n, in what the submodule at `path` gives."""
-    seen = []
-    hook = model.get_submodule(path).register_forward_hook(lambda module, given, out: seen.append(out))
-    try:
-        model(features, lengths)
-    finally:
-        hook.remove()
-    out = seen[0][0] if isinstance(seen[0], tuple) else seen[0]
-    return out.shape[1]
+    return inside(model, features, lengths, path)[1][0].shape[1]
 
 
 def learned(model: ReleasedCoFInAl) -> dict[str, int]:

@@ -1,10 +1,10 @@
 """Chapter 5's tables: what goes through each network, and the losses and switches of CoFInAl."""
 
 import pandas as pd
-import torch
 from pandas.io.formats.style import Styler
 from torch import Tensor, nn
 
+from cofinal_lib.figures.rivals import inside
 from cofinal_lib.tables import NOTHING, styled
 
 # Modules worth a row, in order of use, and what they do.
@@ -67,7 +67,6 @@ STAGES = {
 }
 
 
-@torch.no_grad()
 def shapes(method: str, model: nn.Module, features: Tensor, lengths: Tensor) -> Styler:
     """The forward pass as a table: what goes in, what each stage gives (by hooks), the scores and embedding given out.
 
@@ -75,20 +74,9 @@ def shapes(method: str, model: nn.Module, features: Tensor, lengths: Tensor) -> 
         method: a name of `rivals.METHODS`, whose STAGES are shown. model: of that method.
         features, lengths: (B, C, D_C), (B,), a batch of routines.
     """
-    seen, hooks = {}, []
-    for path in STAGES[method]:
-
-        def keep(module, args, out, path=path):
-            seen.setdefault(path, out[0] if isinstance(out, tuple) else out)
-
-        hooks.append(model.get_submodule(path).register_forward_hook(keep))
-    try:
-        out = model(features, lengths)
-    finally:
-        for hook in hooks:
-            hook.remove()
+    out, values = inside(model, features, lengths, *STAGES[method])
     rows = [("a batch of routines", "features", features)]
-    rows += [(words, path, seen[path]) for path, words in STAGES[method].items()]
+    rows += [(words, path, value) for (path, words), value in zip(STAGES[method].items(), values, strict=True)]
     given = {name: value for name, value in out.items() if name.startswith(("score", "embedding"))}
     rows += [("given out", f'out["{name}"]', value) for name, value in given.items()]
     table = pd.DataFrame([(words, name, " × ".join(map(str, value.shape))) for words, name, value in rows])

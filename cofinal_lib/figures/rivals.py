@@ -42,7 +42,7 @@ METHOD_COLOURS = {
 
 
 @torch.no_grad()
-def _inside(model: nn.Module, features: Tensor, lengths: Tensor, *paths: str) -> tuple[dict, list]:
+def inside(model: nn.Module, features: Tensor, lengths: Tensor, *paths: str) -> tuple[dict, list]:
     """A forward pass: its output, and what the named modules gave (the first of what they gave, if several)."""
     seen, hooks = {}, []
     for path in paths:
@@ -88,26 +88,23 @@ def mean_clips(model: C3DSVR, data: FeatureSet, line: str) -> Figure:
     return signed(fig, line)
 
 
+@torch.no_grad()
 def skipping(model: nn.Module, features: Tensor, lengths: Tensor, biases: tuple[float, ...], line: str) -> Figure:
     """MS-LSTM: one routine's attention rows; and the windows at which a skip cell updates, by its update gate's bias.
 
     Args:
         biases: values given to the bias of the update gate of the finest scale, the released start among them.
     """
-    out, _ = _inside(model, features[:1], lengths[:1])
+    out, (gates,) = inside(model, features[:1], lengths[:1], "scales.scale1.gates_x")
     n = int(lengths[0])
     attention = out["attention"][0, :n].T.numpy() * n  # (R, C), 1 an even share
-    scale, captured = model.scales["scale1"], []
-    hook = scale.gates_x.register_forward_hook(lambda m, a, out: captured.append(out))
-    with torch.no_grad():
-        model(features[:1], lengths[:1])
-        hook.remove()
-        before, rows = scale.update.bias.clone(), []
-        for bias in biases:
-            scale.update.bias.fill_(bias)
-            states = scale._skip_lstm(captured[0], random_start=False)[:, 0]  # (T, hidden_dim)
-            rows.append((states.diff(dim=0, prepend=torch.zeros_like(states[:1])) != 0).any(-1).numpy())
-        scale.update.bias.copy_(before)
+    scale = model.scales["scale1"]
+    before, rows = scale.update.bias.clone(), []
+    for bias in biases:
+        scale.update.bias.fill_(bias)
+        states = scale._skip_lstm(gates, random_start=False)[:, 0]  # (T, hidden_dim)
+        rows.append((states.diff(dim=0, prepend=torch.zeros_like(states[:1])) != 0).any(-1).numpy())
+    scale.update.bias.copy_(before)
     fig, (left, right) = plt.subplots(1, 2, figsize=(8.2, 3.2), width_ratios=(4, 5))
     image = left.imshow(attention, cmap="RdBu_r", norm=_around_1([attention]), aspect="auto")
     left.set(xlabel="clip", ylabel="summary", title="attention ÷ even share")
@@ -124,7 +121,7 @@ def skipping(model: nn.Module, features: Tensor, lengths: Tensor, biases: tuple[
 
 def neighbours(model: nn.Module, features: Tensor, lengths: Tensor, line: str) -> Figure:
     """ACTION-NET: the edges of its temporal graph from one clip, and both streams' weights of the clips read."""
-    _, (dynamic, static) = _inside(model, features[:1], lengths[:1], "d_ct.att", "s_ct.att")
+    _, (dynamic, static) = inside(model, features[:1], lengths[:1], "d_ct.att", "s_ct.att")
     n, read = int(lengths[0]), model.config.n_clips
     start = max(0, (n - read) // 2)
     edges = model.adj1[read // 2].numpy()
@@ -183,7 +180,7 @@ def evidence(model: nn.Module, features: Tensor, lengths: Tensor, titles: list[s
 def scenes(model: nn.Module, features: Tensor, lengths: Tensor, seed: int, line: str, draws: int = 200) -> Figure:
     """HGCN: learned edges between clips, clips' shares in scenes, and one routine's score drawn many times."""
     paths = ("shot_gen", "scene_gen.trans_gcn")
-    out, (shot, assignment) = _inside(model, features[:1], lengths[:1], *paths)
+    out, (shot, assignment) = inside(model, features[:1], lengths[:1], *paths)
     graph = model.scene_gen.shot_gcn
     edges = (graph.near + graph.adp_adj(shot)).softmax(-1)[0].numpy()  # (n, n)
     generator = torch.Generator().manual_seed(seed)
