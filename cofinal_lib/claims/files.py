@@ -174,8 +174,7 @@ def fisv_source(printed: str) -> Finding:
     owner = registry.FILES["fisv/train_dataset.txt"][0].split("/")[3:5]
     why = (
         f"The score files are those of {'/'.join(owner)}, of Xu et al. (2019), whom the paper cites for a method of "
-        "Table 1"
-        f"{'' if agree else ', with other scores'}; the two works it names here published other data sets."
+        f"Table 1{'' if agree else ', with other scores'}; the two works it names here published other data sets."
     )
     if not agree:
         return cannot("one list of scores", why, "labels (two public copies)")
@@ -190,8 +189,7 @@ def first_line(printed: str, train: int, test: int) -> Finding:
     ok = read == [train, test]
     why = (
         f"The files have {sum(header) or 'no'} header line; skipping the first, as released (datasets.py:25-26), "
-        "leaves "
-        f"{read[0]} and {read[1]} routines."
+        f"leaves {read[0]} and {read[1]} routines."
     )
     return Finding(HOLDS if ok else DIFFERS, why, read[1], source="labels; released code, read")
 
@@ -276,8 +274,7 @@ def judges_steps(printed: str) -> Finding:
     n = int((off < 0.015).sum())
     why = (
         f"The files hold no grades: in {n} of {len(labels)} routines the score is difficulty plus execution less "
-        "penalty; "
-        "in which steps a judge gets there they do not say."
+        "penalty; in which steps a judge gets there they do not say."
     )
     return cannot("the judges' own steps", why, "labels")
 

@@ -229,8 +229,7 @@ def etf_fixed(printed: str) -> Finding:
     fixed = not any("etf" in name for name, _ in [*model.named_parameters(), *released.named_parameters()])
     why = (
         f"The ETF is {'no' if fixed else 'a'} parameter, in the text's network and in the released one; the released "
-        "head "
-        f"in front of it has {head / 1e6:.2f} million numbers to learn, the text's none (a learned classifier: "
+        f"head in front of it has {head / 1e6:.2f} million numbers to learn, the text's none (a learned classifier: "
         f"{without - whole:,})."
     )
     return Finding(HOLDS if fixed else CONTRADICTED, why, head / 1e6, source=CALCULATED)
@@ -343,10 +342,8 @@ def identical_conditions(printed: str) -> Finding:
     backbone = _counted("ACTION-NET")["parameters_m"] + efficiency.RESNET50 / 1e6
     why = (
         f"One way of counting gives {len(near)} of {len(off)} rows ({', '.join(near)}) and not {far}; ACTION-NET "
-        "with an "
-        f"image backbone would have up to {backbone:.1f} million parameters, so its row seems to count one, as no "
-        "other "
-        "does (inferred)."
+        f"with an image backbone would have up to {backbone:.1f} million parameters, so its row seems to count one, "
+        "as no other does (inferred)."
     )
     return Finding(HOLDS if len(near) == len(off) else DIFFERS, why, len(near), source=COUNTED)
 
@@ -358,8 +355,7 @@ def cheaper_counted(printed: str, than: str) -> Finding:
     n = int((times > 1).sum())
     why = (
         f"Counted, {than} has {times['gmacs']:.2f} times CoFInAl's multiply-accumulates and "
-        f"{times['parameters_m']:.2f} "
-        "times its parameters."
+        f"{times['parameters_m']:.2f} times its parameters."
     )
     return Finding(HOLDS if n == len(times) else DIFFERS, why, n, source=COUNTED)
 

@@ -109,8 +109,8 @@ def ahead(printed: str, group: str, target: str = "average") -> Finding:
     verdict = printed_lead(r["lead"], r["needed_alike"])
     why = (
         f"{r['cofinal']:.3f} against {r['best']:.3f} ({r['rival']}): a lead of {r['lead']:.3f}; two equally good "
-        "methods come "
-        f"to lie up to {r['needed_alike']:.3f} apart even if their predictions correlate by {ALIKE}; {PAIRED}."
+        f"methods come to lie up to {r['needed_alike']:.3f} apart even if their predictions correlate by {ALIKE}; "
+        f"{PAIRED}."
     )
     low, high = r["lead"] - r["needed_alike"], r["lead"] + r["needed_alike"]
     return Finding(verdict, why, r["lead"], low, high, "Table 1; luck simulated, seed 0")
@@ -126,8 +126,7 @@ def best_everywhere(printed: str) -> Finding:
     verdict = CONTRADICTED if not all(highest) else HOLDS if beyond == len(leads) else NOISE
     why = (
         f"It is highest in {sum(highest)} of {len(columns)} columns; of its leads over the best other on VST, "
-        f"{beyond} are "
-        f"wider than what chance gives two equally good methods; {PAIRED}."
+        f"{beyond} are wider than what chance gives two equally good methods; {PAIRED}."
     )
     return Finding(verdict, why, sum(highest), source="Table 1; luck simulated, seed 0")
 
@@ -181,9 +180,7 @@ def i3d_over_c3d(printed: str) -> Finding:
     why = (
         f"{int((leads > 0).sum())} of {leads.size} cells on I3D lie above C3D+SVR's, by {leads.min():.3f} to "
         f"{leads.max():.3f}, {int((leads > noise).sum())} of them by more than luck, if predictions correlate by "
-        f"{ALIKE}; {len(both) or 'no'} method has "
-        "a row "
-        "on both, so backbone and method are not told apart."
+        f"{ALIKE}; {len(both) or 'no'} method has a row on both, so backbone and method are not told apart."
     )
     return Finding(verdict, why, int((leads > 0).sum()), source="Table 1; luck simulated, seed 0")
 

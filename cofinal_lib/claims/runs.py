@@ -412,8 +412,7 @@ def collapse(printed: str) -> Finding:
     accuracy = _parts("grade accuracy").query("stage == 'trained'")["value"].mean()
     why = (
         f"The spread within grades, over that between them, falls from {before.mean():.2f} to {mean:.2f} in training "
-        "(0 is "
-        f"collapse), with {100 * accuracy:.1f} % of training routines in their grade."
+        f"(0 is collapse), with {100 * accuracy:.1f} % of training routines in their grade."
     )
     return Finding(HOLDS if mean < before.mean() / 10 else DIFFERS, why, mean, low, high, _trained(rows))
 
