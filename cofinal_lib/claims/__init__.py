@@ -8,7 +8,7 @@ from importlib import import_module, resources
 import pandas as pd
 import yaml
 
-from cofinal_lib.claims.verdicts import VERDICTS, Finding
+from cofinal_lib.claims.verdicts import VERDICTS, Finding, number
 from cofinal_lib.errors import CofinalError
 from cofinal_lib.records import REFERENCE
 
@@ -39,16 +39,8 @@ def chosen(rows: list[dict], claim: str | None) -> list[dict]:
 def evaluate(row: dict) -> Finding:
     """Run a claim's check, on what it prints (as a number where it is one) and on its arguments."""
     module, function = row["check"].split(".")
-    return getattr(import_module(f"cofinal_lib.claims.{module}"), function)(
-        _value(row["printed"]), **row.get("args", {})
-    )
-
-
-def _value(printed: str) -> float | str:
-    try:
-        return float(printed)
-    except ValueError:
-        return printed
+    check = getattr(import_module(f"cofinal_lib.claims.{module}"), function)
+    return check(number(row["printed"]), **row.get("args", {}))
 
 
 def ledger(claim: str | None = None) -> pd.DataFrame:

@@ -8,7 +8,7 @@ import pandas as pd
 from scipy import stats
 
 from cofinal_lib.artefact import LOG, read_log, simulate
-from cofinal_lib.claims.verdicts import ARTEFACT, CONTRADICTED, DIFFERS, HOLDS, NOISE, Finding, agrees, cannot
+from cofinal_lib.claims.verdicts import ARTEFACT, CONTRADICTED, DIFFERS, HOLDS, NOISE, Finding, agrees, cannot, number
 from cofinal_lib.data import at_hand, registry
 from cofinal_lib.data.readers import OFFICIAL, read_labels
 from cofinal_lib.errors import CofinalError
@@ -185,21 +185,13 @@ def fisv_source(printed: str) -> Finding:
 def first_line(printed: str, train: int, test: int) -> Finding:
     """What the released loader reads of Fis-V's score files: it always skips the first line."""
     read = [len(_lines(f"fisv/{name}.txt")) - 1 for name in ("train", "test")]
-    header = [any(not _number(v) for v in _lines(f"fisv/{name}.txt")[0][1:]) for name in ("train", "test")]
+    header = [any(isinstance(number(v), str) for v in _lines(f"fisv/{name}.txt")[0][1:]) for name in ("train", "test")]
     ok = read == [train, test]
     why = (
         f"The files have {sum(header) or 'no'} header line; skipping the first, as released (datasets.py:25-26), "
         f"leaves {read[0]} and {read[1]} routines."
     )
     return Finding(HOLDS if ok else DIFFERS, why, read[1], source="labels; released code, read")
-
-
-def _number(text: str) -> bool:
-    try:
-        float(text)
-    except ValueError:
-        return False
-    return True
 
 
 @_needs_files

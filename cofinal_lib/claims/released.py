@@ -1,6 +1,6 @@
 """Checks of what the text says about training against the released code, as read at the pinned commit."""
 
-from cofinal_lib.claims.verdicts import DIFFERS, HOLDS, Finding
+from cofinal_lib.claims.verdicts import DIFFERS, HOLDS, Finding, number
 from cofinal_lib.data.registry import COFINAL
 from cofinal_lib.paper import released
 
@@ -24,13 +24,12 @@ def setting(printed, fact: str, targets: list[str] = TARGETS) -> Finding:
     """A setting of Sec. 3 or 4.1 against the released code's for some targets: it holds or differs."""
     values, where, commit = _fact(fact)
     chosen = [values[t] for t in targets]
-    same = [_alike(value, printed) for value in chosen]
-    numbers = [float(v) for v in chosen if _is_number(v)]
+    numbers = [v for v in map(number, chosen) if isinstance(v, float)]
     ours = numbers[0] if len(set(numbers)) == 1 else float("nan")
     ends = (min(numbers), max(numbers)) if len(set(numbers)) > 1 else (float("nan"), float("nan"))
     found = chosen[0] if len(set(chosen)) == 1 else ", ".join(f"{t} {v}" for t, v in zip(targets, chosen, strict=True))
     why, source = f"Released: {found} ({where}), read at {commit}.", f"released code at {commit}, read"
-    return Finding(HOLDS if all(same) else DIFFERS, why, ours, *ends, source)
+    return Finding(HOLDS if set(map(number, chosen)) == {printed} else DIFFERS, why, ours, *ends, source)
 
 
 def one_each(printed: str, facts: list[str]) -> Finding:
@@ -48,15 +47,3 @@ def runs(printed: str) -> Finding:
     n = len(values) - len(broken)
     why = f"Scripts for {n} of {len(values)} targets run; those for {', '.join(broken)} stop: {where}."
     return Finding(HOLDS if not broken else DIFFERS, why, n, source=SOURCE)
-
-
-def _is_number(text) -> bool:
-    try:
-        float(text)
-    except (TypeError, ValueError):
-        return False
-    return True
-
-
-def _alike(value: str, printed) -> bool:
-    return float(value) == float(printed) if _is_number(value) and _is_number(printed) else value == str(printed)

@@ -39,6 +39,14 @@ def cannot(missing: str, why: str = "", source: str = "") -> Finding:
     return Finding(UNKNOWN, why or f"This needs {missing}.", source=source, missing=missing)
 
 
+def number(text: str) -> float | str:
+    """What is written, as a number where it is one."""
+    try:
+        return float(text)
+    except ValueError:
+        return text
+
+
 def agrees(printed: float, ours: float, half: float) -> bool:
     """Whether `ours` rounds to `printed`, whose last digit is worth 2 * half."""
     return abs(printed - ours) <= half * (1 + 1e-9) + 1e-12
