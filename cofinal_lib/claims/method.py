@@ -23,12 +23,6 @@ CALCULATED = "calculated"
 SIZES = CoFInAlConfig()  # the paper's dimensions (Sec. 4.1)
 
 
-def _model() -> CoFInAl:
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(0)
-        return CoFInAl(SIZES, torch.Generator().manual_seed(0)).eval()
-
-
 def _routine(n_clips: int) -> tuple[torch.Tensor, torch.Tensor]:
     features = torch.randn(2, n_clips, SIZES.feature_dim, generator=torch.Generator().manual_seed(0))
     return features, torch.tensor([n_clips, n_clips - 3])
@@ -40,7 +34,7 @@ def _routine(n_clips: int) -> tuple[torch.Tensor, torch.Tensor]:
 def outputs(printed: str) -> Finding:
     """O(G x G') classes against O(G + G') outputs, counted on the network's own heads."""
     with torch.no_grad():
-        out = _model()(*_routine(68))
+        out = efficiency.build("cofinal")(*_routine(68))
     together = out["grade_logits"].shape[1] + out["subgrade_logits"].shape[1]
     levels = SIZES.scale.n_levels
     why = (
@@ -97,7 +91,7 @@ def subgrade(printed: str, cap: float, grades: int, subgrades: int, score: float
 
 def score_loss(printed: str) -> Finding:
     """Whether the score loss of Eq. 1, on the score of Eq. 6 and 14, has a gradient."""
-    model = _model()
+    model = efficiency.build("cofinal")
     out = model(*_routine(68))
     hard, soft = out["score_hard"], out["score_soft"]
     why = (
@@ -115,7 +109,7 @@ def score_loss(printed: str) -> Finding:
 def procedures(printed: int) -> Finding:
     """Eq. 7 gives P procedures whatever the number of clips, where clips are pooled adaptively."""
     with torch.no_grad():
-        found = {n: _model()(*_routine(n))["procedures"].shape[1] for n in (68, 124, 141)}
+        found = {n: efficiency.build("cofinal")(*_routine(n))["procedures"].shape[1] for n in (68, 124, 141)}
     why = (
         f"{', '.join(map(str, found))} clips give {', '.join(map(str, found.values()))} procedures; where P does not "
         "divide the clips, the segments differ by one."
@@ -222,7 +216,7 @@ def etf_shape(printed: str, dim: int, classes: int) -> Finding:
 
 def etf_fixed(printed: str) -> Finding:
     """Whether training may change the ETF, and what the head around it adds to learn, printed and released."""
-    model = _model()
+    model = efficiency.build("cofinal")
     whole, without = (count_parameters(CoFInAl(CoFInAlConfig(without=arm))) for arm in ("", "FGS"))
     released = ReleasedCoFInAl(ReleasedCoFInAlConfig())
     head = sum(count_parameters(m) for m in (released.regi, released.regressori))
@@ -362,9 +356,7 @@ def cheaper_counted(printed: str, than: str) -> Finding:
 
 def flat_maximum(printed: str) -> Finding:
     """Whether the released score of a training batch depends on each routine's own sub-grade: it adds one constant."""
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(0)
-        model = ReleasedCoFInAl(ReleasedCoFInAlConfig(), torch.Generator().manual_seed(0)).eval()
+    model = efficiency.build("cofinal-released")
     features = torch.randn(8, 68, SIZES.feature_dim, generator=torch.Generator().manual_seed(0))
     with torch.no_grad():
         out = model(features, torch.full((8,), 68))

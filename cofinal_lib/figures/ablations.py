@@ -3,15 +3,13 @@
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
-import torch
 from IPython.display import Markdown
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from pandas.io.formats.style import Styler
 from scipy import stats
 
-from cofinal_lib import tables
-from cofinal_lib.cofinal import CoFInAl, CoFInAlConfig
+from cofinal_lib import efficiency, tables
 from cofinal_lib.figures import BLUE, COLOURS, ORANGE, nothing, signed
 from cofinal_lib.figures.grades import panels
 from cofinal_lib.metrics import spearman_interval
@@ -96,10 +94,7 @@ def arm_starts(seed: int = 0) -> pd.DataFrame:
     """
     starts = {}
     for arm in tables.ARM_NAMES:
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seed)
-            model = CoFInAl(CoFInAlConfig(without=arm), torch.Generator().manual_seed(seed))
-        starts[arm] = {name: p.detach() for name, p in model.named_parameters()}
+        starts[arm] = dict(efficiency.build("cofinal", seed=seed, without=arm).named_parameters())
     rows = {}
     for arm, parameters in starts.items():
         same = [p.numel() for name, p in parameters.items() if name in starts[""] and p.equal(starts[""][name])]
