@@ -8,7 +8,6 @@ from collections.abc import Callable
 
 import numpy as np
 import pandas as pd
-import torch
 from sklearn.kernel_ridge import KernelRidge
 from sklearn.linear_model import RidgeCV
 from sklearn.metrics import make_scorer
@@ -19,7 +18,6 @@ from sklearn.preprocessing import StandardScaler
 from cofinal_lib import baselines
 from cofinal_lib.data.features import FeatureSet
 from cofinal_lib.metrics import bootstrap_interval, spearman
-from cofinal_lib.temporal_fusion import segment_means
 
 SCALES = (1, 3, 8)  # segments a routine is averaged in
 WIDTHS = (0.2, 0.4, 0.8, 1.6)
@@ -36,16 +34,11 @@ def summaries(data: FeatureSet) -> dict[str, np.ndarray]:
 
     Means of 1, 3 and 8 equal segments; each coordinate's deviation over the clips; its mean change from clip to clip.
     """
-    found = {f"means of {n}": _segments(data, n) for n in SCALES}
+    found = {f"means of {n}": baselines.segments(data.features, data.lengths, n).numpy() for n in SCALES}
     routines = [clips[:n] for clips, n in zip(data.features.numpy(), data.lengths.tolist(), strict=True)]
     found["deviation"] = np.stack([clips.std(0) for clips in routines])
     found["change"] = np.stack([np.abs(np.diff(clips, axis=0)).mean(0) for clips in routines])
     return found
-
-
-def _segments(data: FeatureSet, n: int) -> np.ndarray:
-    mask = torch.arange(data.features.shape[1]) < data.lengths[:, None]  # (N, C)
-    return segment_means(data.features, mask, n).flatten(1).numpy()  # (N, n D_C)
 
 
 def squared_distances(blocks: list[np.ndarray], is_train: np.ndarray) -> np.ndarray:
@@ -77,7 +70,8 @@ def regressions(data: FeatureSet) -> dict[str, Candidate]:
     Distances count in units of all training routines' deviations, in every fold: features of a held-out routine have
     a share in them, its scores never.
     """
-    is_train, mean_clip, means = data.is_train.numpy(), data.mean_clip(), _segments(data, 5).astype(float)
+    is_train, mean_clip = data.is_train.numpy(), data.mean_clip()
+    means = baselines.segments(data.features, data.lengths, 5).numpy().astype(float)  # (N, 5 D_C)
     five = squared_distances([means], is_train)
     many = squared_distances(list(summaries(data).values()), is_train)
 

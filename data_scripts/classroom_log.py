@@ -12,17 +12,9 @@ import math
 
 import numpy as np
 
+from cofinal_lib.metrics import spearman
+
 EPOCHS, TRAIN, TEST, BATCH, SUBGRADES = 200, 200, 50, 32, 100
-
-
-def ranks(x):
-    """No ties here."""
-    return x.argsort().argsort()
-
-
-def spearman(a, b):
-    """Rank correlation (Eq. 16)."""
-    return np.corrcoef(ranks(a), ranks(b))[0, 1]
 
 
 def main():

@@ -20,6 +20,7 @@ import torch
 from cofinal_lib.cofinal import CoFInAl
 from cofinal_lib.collapse import within_class_collapse
 from cofinal_lib.data import load
+from cofinal_lib.errata import evenness
 from cofinal_lib.results import whole_csv
 from cofinal_lib.runs import RunSpec, checkout, device_name, versions
 from cofinal_lib.train import fit
@@ -39,7 +40,7 @@ def measures(model: CoFInAl, data) -> dict[str, float]:
     known = grades.unique(return_inverse=True)[1]
     return {
         "largest weight": float(M.max(1).values.mean()),
-        "evenness": float(-(M * M.log()).sum(1).mean() / torch.tensor(M.shape[1]).double().log()),
+        "evenness": evenness(M),
         "within over between": within_class_collapse(hidden, known),
         "grade accuracy": float((outs["train"]["grade_logits"].argmax(1) == grades).double().mean()),
     }
