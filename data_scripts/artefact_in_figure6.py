@@ -16,6 +16,7 @@ import pandas as pd
 from cofinal_lib import results
 from cofinal_lib.artefact import watch
 from cofinal_lib.data import load
+from cofinal_lib.records import REFERENCE
 from cofinal_lib.runs import RunSpec, checkout, device_name, versions
 
 TARGET, EPOCHS, SEEDS, POOLED = "fisv/pcs", 100, (0, 1), 4
@@ -46,4 +47,4 @@ def main(folder: Path) -> None:
 if __name__ == "__main__":
     if len(sys.argv) > 2:
         sys.exit(__doc__)
-    main(Path(sys.argv[1]) if len(sys.argv) == 2 else results.RESULTS / "reference" / "paper")
+    main(Path(sys.argv[1]) if len(sys.argv) == 2 else REFERENCE / "paper")

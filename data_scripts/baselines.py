@@ -16,6 +16,7 @@ from cofinal_lib import results
 from cofinal_lib.crossval import corrected_interval, cross_validate
 from cofinal_lib.data import load
 from cofinal_lib.metrics import bootstrap_interval, spearman
+from cofinal_lib.records import REFERENCE
 from cofinal_lib.rivals import METHODS
 from cofinal_lib.runs import RunSpec, checkout, device_name, versions
 from cofinal_lib.train import fit
@@ -55,7 +56,7 @@ def main() -> None:
                     "commit": checkout(),
                 })  # fmt: skip
                 print(target, method, n_segments, f"cv {cv:.3f} test {rows[-1]['test']:.3f}", flush=True)
-    results.whole_csv(results.RESULTS / "reference" / "paper" / "baselines.csv", pd.DataFrame(rows))
+    results.whole_csv(REFERENCE / "paper" / "baselines.csv", pd.DataFrame(rows))
 
 
 def _knobs(fitted) -> str:

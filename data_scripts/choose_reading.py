@@ -22,12 +22,13 @@ from cofinal_lib.baselines import ridge_on_mean_clip
 from cofinal_lib.cofinal import CoFInAl
 from cofinal_lib.data import load
 from cofinal_lib.metrics import spearman
+from cofinal_lib.records import REFERENCE
 from cofinal_lib.results import add_row
 from cofinal_lib.runs import RunSpec, checkout, device_name
 from cofinal_lib.train import fit
 
 ARMS = tomllib.loads(Path(__file__).with_name("readings.toml").read_text())
-KEPT = Path(__file__).parent.parent / "results" / "reference" / "paper" / "readings.csv"
+KEPT = REFERENCE / "paper" / "readings.csv"
 
 
 def main(

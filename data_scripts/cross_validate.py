@@ -14,9 +14,10 @@ import pandas as pd
 from cofinal_lib import results
 from cofinal_lib.crossval import ARMS, cross_validate
 from cofinal_lib.data import load
+from cofinal_lib.records import REFERENCE
 from cofinal_lib.runs import RunSpec, checkout
 
-OUT = results.RESULTS / "reference" / "paper" / "crossval.csv"
+OUT = REFERENCE / "paper" / "crossval.csv"
 
 
 def main(arms: list[str]) -> None:

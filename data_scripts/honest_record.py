@@ -10,7 +10,6 @@ honest-record.csv beside it. `record` alone opens the test scores.
 
 from dataclasses import replace
 from functools import partial
-from pathlib import Path
 from typing import Annotated
 
 import numpy as np
@@ -20,12 +19,13 @@ import typer
 
 from cofinal_lib.data import load
 from cofinal_lib.honest_record import cross_predictions, record
+from cofinal_lib.records import REFERENCE
 from cofinal_lib.results import whole_csv
 from cofinal_lib.rivals import METHODS
 from cofinal_lib.runs import RunSpec, device_name
 from cofinal_lib.train import fit
 
-KEPT = Path(__file__).parent.parent / "results" / "reference" / "paper"
+KEPT = REFERENCE / "paper"
 OTHER = {"fisv/tes": "fisv/pcs", "fisv/pcs": "fisv/tes"}
 METHOD = "cofinal-repaired"
 app = typer.Typer(add_completion=False, help=__doc__)

@@ -10,6 +10,7 @@ import torch
 
 from cofinal_lib import errata, results
 from cofinal_lib.data import load
+from cofinal_lib.records import REFERENCE
 from cofinal_lib.runs import RunSpec, checkout, device_name
 
 TARGET, SEEDS, EPOCHS = "uiprmd/deep-squat", range(10), 200
@@ -25,7 +26,7 @@ def main() -> None:
         print(name, frames[-1][["soft", "hard", "subgrade"]].mean().round(3).to_dict(), flush=True)
     known = {"target": TARGET, "source": data.source, "epochs": EPOCHS}
     known |= {"device": device_name("cpu"), "torch": torch.__version__, "commit": checkout()}
-    results.whole_csv(results.REFERENCE / "errata.csv", pd.concat(frames).assign(**known))
+    results.whole_csv(REFERENCE / "errata.csv", pd.concat(frames).assign(**known))
 
 
 if __name__ == "__main__":

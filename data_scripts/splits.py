@@ -16,10 +16,11 @@ from cofinal_lib import results
 from cofinal_lib.baselines import KernelRidge, KernelRidgeConfig, segments
 from cofinal_lib.data import load
 from cofinal_lib.metrics import spearman
+from cofinal_lib.records import REFERENCE
 from cofinal_lib.runs import checkout, device_name
 from cofinal_lib.splits import coordinates, random_splits, ridge_over_splits
 
-OUT = results.RESULTS / "reference" / "paper" / "splits.csv"
+OUT = REFERENCE / "paper" / "splits.csv"
 COLUMNS = ["split", "target", "srcc", "alpha", "method", "n_segments", "source", "device", "commit"]
 
 
