@@ -175,14 +175,14 @@ def _wait(device: str) -> None:
         torch.cuda.synchronize()
 
 
-def summary(times: pd.DataFrame, reference: str = "gdlt") -> pd.DataFrame:
-    """Median and quartiles over repeats, per batch size and method, in ms; and the ratio to a reference method.
+def summary(times: pd.DataFrame) -> pd.DataFrame:
+    """Median and quartiles over repeats, per batch size and method, in ms; and the ratio to GDLT.
 
     The ratio is taken within each repeat, whose two times share the machine's mood; then its median and quartiles.
     Columns: ms, ms_low, ms_high, ratio, ratio_low, ratio_high; index: batch, method, in the order given.
     """
     wide = times.pivot(index=["batch", "repeat"], columns="method", values="ms")[list(times["method"].unique())]
-    ratios = wide.div(wide[reference], axis=0)
+    ratios = wide.div(wide["gdlt"], axis=0)
     parts = {}
     for name, table in (("ms", wide), ("ratio", ratios)):
         for column, q in ((name, 0.5), (f"{name}_low", 0.25), (f"{name}_high", 0.75)):
@@ -191,15 +191,15 @@ def summary(times: pd.DataFrame, reference: str = "gdlt") -> pd.DataFrame:
     return pd.DataFrame(parts).reindex(order)
 
 
-def ratios_beside_printed(summarised: pd.DataFrame, reference: str = "gdlt") -> pd.DataFrame:
-    """Ratios to the reference at batch 1, ours (median and quartiles) beside those of Table 2's times.
+def ratios_beside_printed(summarised: pd.DataFrame) -> pd.DataFrame:
+    """Ratios to GDLT at batch 1, ours (median and quartiles) beside those of Table 2's times.
 
     Columns: ratio, ratio_low, ratio_high, printed_ms, printed_ratio; index: methods of Table 2.
     """
     ms = printed("table2").set_index("method")["inference_ms"]
     ours = summarised.loc[1].loc[list(PRINTED_ROWS), ["ratio", "ratio_low", "ratio_high"]].copy()
     ours["printed_ms"] = [ms[row] for row in PRINTED_ROWS.values()]
-    ours["printed_ratio"] = ours["printed_ms"] / ms[PRINTED_ROWS[reference]]
+    ours["printed_ratio"] = ours["printed_ms"] / ms[PRINTED_ROWS["gdlt"]]
     return ours
 
 
@@ -215,17 +215,17 @@ KINDS = {
 }
 
 
-def step_shares(build, data: FeatureSet, steps: int = 5, schedule: Schedule | None = None) -> pd.Series:
+def step_shares(build, data: FeatureSet) -> pd.Series:
     """Where the time of a training step goes, on one thread: shares by kind of operation, summing to 1.
 
     Args:
-        build: makes a model, as for `fit`. data: routines; the first batches of one epoch are trained on.
+        build: makes a model, as for `fit`. data: routines; the first five batches are trained on.
     """
     from torch.profiler import ProfilerActivity, profile
 
-    short = replace(data, is_train=data.is_train & (data.is_train.cumsum(0) <= 32 * steps))
+    short = replace(data, is_train=data.is_train & (data.is_train.cumsum(0) <= 5 * 32))
     with one_thread():
-        learner = _Single(build, short, schedule or Schedule(), "cpu", [0])
+        learner = _Single(build, short, Schedule(), "cpu", [0])
         kept, draws = short.rows("train")[None], [torch.Generator().manual_seed(0)]
         learner.epoch(kept, draws)  # warm-up
         with profile(activities=[ProfilerActivity.CPU]) as seen:

@@ -41,6 +41,10 @@ def summaries(data: FeatureSet) -> dict[str, np.ndarray]:
     return found
 
 
+def _folds() -> KFold:
+    return KFold(FOLDS, shuffle=True, random_state=0)
+
+
 def squared_distances(blocks: list[np.ndarray], is_train: np.ndarray) -> np.ndarray:
     """(N, N): per coordinate, in units of the training routines' deviations, averaged over blocks of (N, D) each."""
     scaled = [StandardScaler().fit(block[is_train]).transform(block) for block in blocks]
@@ -53,11 +57,10 @@ def kernel_ridge(distances: np.ndarray, scores: np.ndarray, rows: np.ndarray) ->
     Width and penalty by the SRCC of five-fold cross-validation inside the rows. Returns predictions (N,), in points.
     """
     mean, searches = scores[rows].mean(), []
-    folds = KFold(FOLDS, shuffle=True, random_state=0)
     for width in WIDTHS:
         K = np.exp(-width * distances)
         search = GridSearchCV(
-            KernelRidge(kernel="precomputed"), {"alpha": PENALTIES}, scoring=make_scorer(spearman), cv=folds
+            KernelRidge(kernel="precomputed"), {"alpha": PENALTIES}, scoring=make_scorer(spearman), cv=_folds()
         )
         searches.append((search.fit(K[np.ix_(rows, rows)], scores[rows] - mean), K[:, rows]))
     search, K = max(searches, key=lambda found: found[0].best_score_)
@@ -108,18 +111,17 @@ def mix(first: np.ndarray, second: np.ndarray, share: float) -> np.ndarray:
     return first + share * second
 
 
-def cross_predictions(candidate: Candidate, scores, other, rows: np.ndarray, seed: int = 0) -> np.ndarray:
+def cross_predictions(candidate: Candidate, scores, other, rows: np.ndarray) -> np.ndarray:
     """Predict each of the rows (n,) by a candidate that never saw it, in five folds: (N,), NaN elsewhere."""
     found = np.full(len(scores), np.nan)
-    for inside, held in KFold(FOLDS, shuffle=True, random_state=seed).split(rows):
+    for inside, held in _folds().split(rows):
         found[rows[held]] = candidate(scores, other, rows[inside])[rows[held]]
     return found
 
 
-def by_fold(predicted: np.ndarray, scores: np.ndarray, rows: np.ndarray, seed: int = 0) -> np.ndarray:
+def by_fold(predicted: np.ndarray, scores: np.ndarray, rows: np.ndarray) -> np.ndarray:
     """SRCC of `cross_predictions` within each of its folds, (5,)."""
-    folds = KFold(FOLDS, shuffle=True, random_state=seed).split(rows)
-    return np.array([spearman(predicted[rows[held]], scores[rows[held]]) for _, held in folds])
+    return np.array([spearman(predicted[rows[held]], scores[rows[held]]) for _, held in _folds().split(rows)])
 
 
 def record(data: FeatureSet, other: np.ndarray, networks: dict[str, tuple[np.ndarray, np.ndarray]]) -> pd.DataFrame:

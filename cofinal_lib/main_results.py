@@ -76,14 +76,14 @@ SOURCE_HEADINGS = {
 }
 
 
-def verdict(cells: pd.DataFrame, sources: tuple[str, ...] = ("movement", "twin")) -> dict[str, int]:
-    """What our part of the table can tell: counts over cells of one method and one target of ours.
+def verdict(cells: pd.DataFrame) -> dict[str, int]:
+    """What our small data can tell: counts over cells of one method and one target, movement or twin.
 
     cells; above_ridge, those whose whole interval over seeds lies above ridge regression; pairs of methods on one
     target, and pairs_apart, those whose intervals do not overlap. Methods that draw nothing at random have no interval
     over seeds, or one without any width: they are left out, as are other cells without an interval.
     """
-    ours = cells[cells["source"].isin(sources) & (cells["target"] != "average")]
+    ours = cells[cells["source"].isin(["movement", "twin"]) & (cells["target"] != "average")]
     counts = {"cells": 0, "above_ridge": 0, "pairs": 0, "pairs_apart": 0}
     for _, part in ours.groupby(["source", "target"]):
         ridge = part.loc[part["method"] == "ridge", "srcc"].max()
@@ -179,12 +179,12 @@ def luck(rho: float, n: int, between: float | None = None, targets: int = 1, dra
     return float(np.quantile(np.abs(first - second), 0.95))
 
 
-def noise_over_routines(rhos=(0.5, 0.6, 0.7, 0.8, 0.9), sizes=(50, 100), between: float = 0.9) -> Styler:
+def noise_over_routines(between: float = 0.9) -> Styler:
     """What n test routines can tell: one method's interval, and how far apart two methods have to be (`luck`)."""
     rows = {}
-    for rho in rhos:
+    for rho in (0.5, 0.6, 0.7, 0.8, 0.9):
         row = rows.setdefault(f"{rho:.2f}", {})
-        for n in sizes:
+        for n in (50, 100):
             row[f"{n} routines", "95 % interval"] = "{:.2f} to {:.2f}".format(*spearman_interval(rho, n))
             row[f"{n} routines", "needed,\nown errors"] = f"{luck(rho, n):.2f}"
             row[f"{n} routines", "needed,\nmuch alike"] = f"{luck(rho, n, between):.2f}"
@@ -359,8 +359,9 @@ def line_to_pass(results: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=[*names, "printed_near"])
 
 
-def in_words(results: pd.DataFrame, methods=("kernel-ridge", "c3d-svr", "cofinal-released", "cofinal")) -> str:
-    """Official targets, a sentence each: ridge regression, and those of some methods that ran, with their seeds."""
+def in_words(results: pd.DataFrame) -> str:
+    """Official targets, a sentence each: ridge regression, other regressions and CoFInAl where they ran, with seeds."""
+    methods = ["kernel-ridge", "c3d-svr", "cofinal-released", "cofinal"]
     official, sentences = last_epoch(results[results["source"] == "official"]), []
     for target, part in official.groupby("target", sort=False):
         said = [f"ridge regression on the mean clip reaches {part['ridge'].iloc[0]:.3f}"]

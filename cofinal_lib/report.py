@@ -102,7 +102,7 @@ def execute(
         aside.unlink(missing_ok=True)
 
 
-def failure(spec: dict, out: Path, trace: list[str], path: Path, notebook: Path = NOTEBOOK) -> None:
+def failure(spec: dict, out: Path, trace: list[str], path: Path) -> None:
     """Write the notebook of a run that failed, with its parameters and, below the cell that makes the run, its error.
 
     Args:
@@ -110,7 +110,7 @@ def failure(spec: dict, out: Path, trace: list[str], path: Path, notebook: Path 
     """
     import nbformat
 
-    failed = nbformat.read(notebook, as_version=4)
+    failed = nbformat.read(NOTEBOOK, as_version=4)
     cells = failed.cells
     at = next(i for i, cell in enumerate(cells) if "parameters" in cell.metadata.get("tags", []))
     source = f"spec = {spec!r}\nout = {str(out)!r}"

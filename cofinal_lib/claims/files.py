@@ -328,7 +328,7 @@ def test_above_train(printed: str) -> Finding:
 
 
 @_needs_files
-def logged_training(printed: str, draws: int = 4000) -> Finding:
+def logged_training(printed: str) -> Finding:
     """What the released training SRCC shows of overfitting: perfect predictions, logged as the released program does.
 
     It adds one random constant to all predictions of a batch (models/model.py:201-202). An artefact where perfect
@@ -337,7 +337,7 @@ def logged_training(printed: str, draws: int = 4000) -> Finding:
     """
     log = _log().iloc[-SETTLED:]
     scores = _of("rg/ball").query("split == 'train'")["score"].to_numpy() / CAP
-    logged = simulate(scores, draws=draws)["logged"]
+    logged = simulate(scores, draws=4000)["logged"]
     below = float((logged < log["test"].mean()).mean())
     jumps = [log[name].diff().std() for name in ("train", "test")]
     artefact = below > 0.05 and jumps[0] > 5 * jumps[1]

@@ -62,11 +62,11 @@ def follows(printed: float, ours: float, low: float, high: float, half: float) -
     return DIFFERS if low - half <= printed <= high + half else CONTRADICTED
 
 
-def reproduced(printed: float, ours: float, low: float, high: float, half: float = 0.0005) -> str:
-    """A printed result beside ours with its interval: holds if ours rounds to it, then noise or differs."""
+def reproduced(printed: float, ours: float, low: float, high: float) -> str:
+    """A printed SRCC beside ours with its interval: holds if ours rounds to it, then noise or differs."""
     if np.isnan([ours, low, high]).any():
         return UNKNOWN
-    if agrees(printed, ours, half):
+    if agrees(printed, ours, 0.0005):
         return HOLDS
     return NOISE if low <= printed <= high else DIFFERS
 

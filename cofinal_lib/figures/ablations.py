@@ -146,11 +146,14 @@ def _unbroken(styler: Styler) -> Styler:
     return styler.set_table_styles([{"selector": "th.row_heading", "props": "white-space: pre"}], overwrite=False)
 
 
-def judged_arms(results: pd.DataFrame, wanted: float = 0.02) -> pd.DataFrame:
+WANTED = 0.02  # how well a loss should be known, either way
+
+
+def judged_arms(results: pd.DataFrame) -> pd.DataFrame:
     """What each arm loses, and whether seeds or routines can tell, a row a target and arm.
 
     Columns: those of `tables.losses_of_arms`; whole and srcc, the two test SRCC; sd, the standard deviation of the
-    difference over seeds; needed, how many seeds would know it to `wanted` either way (95 %); beyond_seeds, whether the
+    difference over seeds; needed, how many seeds would know it to WANTED either way (95 %); beyond_seeds, whether the
     interval leaves out zero; distance, how far apart luck over test routines puts the two if they are equally good:
     half the interval of their difference over the same resampled routines; beyond_routines, whether that interval
     leaves out zero.
@@ -162,21 +165,21 @@ def judged_arms(results: pd.DataFrame, wanted: float = 0.02) -> pd.DataFrame:
     found["whole"] = [srcc[t, ""] for t in found["target"]]
     found["srcc"] = [srcc[t, w] for t, w in zip(found["target"], found["without"], strict=True)]
     found["sd"] = half * np.sqrt(found["seeds"]) / stats.t.ppf(0.975, (found["seeds"] - 1).clip(lower=1))
-    found["needed"] = [_seeds_needed(sd, wanted) for sd in found["sd"]]
+    found["needed"] = [_seeds_needed(sd) for sd in found["sd"]]
     found["beyond_seeds"] = found["loss"].abs() > half
     found["distance"] = (found["routines_high"] - found["routines_low"]) / 2
     found["beyond_routines"] = (found["routines_low"] > 0) | (found["routines_high"] < 0)
     return found
 
 
-def _seeds_needed(sd: float, wanted: float) -> float:
-    """Fewest seeds (2 to 1000) whose Student interval of the mean reaches `wanted` to either side at most."""
+def _seeds_needed(sd: float) -> float:
+    """Fewest seeds (2 to 1000) whose Student interval of the mean reaches WANTED to either side at most."""
     n = np.arange(2, 1001)
-    enough = stats.t.ppf(0.975, n - 1) * sd / np.sqrt(n) <= wanted
+    enough = stats.t.ppf(0.975, n - 1) * sd / np.sqrt(n) <= WANTED
     return float(n[enough.argmax()]) if enough.any() else np.nan
 
 
-def noise_of_arms(judged: pd.DataFrame, wanted: float = 0.02) -> Styler:
+def noise_of_arms(judged: pd.DataFrame) -> Styler:
     """Show, before any result, what can be told of each arm (`judged_arms`): a row a target and arm, no loss in it."""
     rows = {
         (f"{r.target}\n({r.source})", tables.ARM_NAMES[r.without]): {
@@ -184,7 +187,7 @@ def noise_of_arms(judged: pd.DataFrame, wanted: float = 0.02) -> Styler:
             f"±, from these\n{r.seeds} seeds"
             if judged["seeds"].nunique() == 1
             else "±, from\nour seeds": tables.number((r.high - r.low) / 2),
-            f"seeds needed\nfor ± {wanted:g}": tables.NOTHING if np.isnan(r.needed) else f"{r.needed:.0f}",
+            f"seeds needed\nfor ± {WANTED:g}": tables.NOTHING if np.isnan(r.needed) else f"{r.needed:.0f}",
             "distance needed\nover routines": tables.number(r.distance),
         }
         for r in judged.itertuples()
@@ -193,7 +196,7 @@ def noise_of_arms(judged: pd.DataFrame, wanted: float = 0.02) -> Styler:
     return _unbroken(tables.styled(table, f"noise-arms-{len(table)}"))
 
 
-def arms_noise_in_words(judged: pd.DataFrame, wanted: float = 0.02) -> Markdown:
+def arms_noise_in_words(judged: pd.DataFrame) -> Markdown:
     """How far the losses of `judged_arms` are known over seeds, in words, without saying any of them."""
     half = ((judged["high"] - judged["low"]) / 2).dropna()
     if half.empty:
@@ -202,7 +205,7 @@ def arms_noise_in_words(judged: pd.DataFrame, wanted: float = 0.02) -> Markdown:
     text = f"A loss is known to ± {half.min():.3f} at best (for {least}) and to ± {half.max():.3f} at worst. "
     enough = judged.loc[half.index, "needed"].fillna(np.inf).median()
     number = f"{enough:.0f}" if np.isfinite(enough) else "more than a thousand"
-    text += f"To know it to ± {wanted:g} would take {number} seeds in the median. "
+    text += f"To know it to ± {WANTED:g} would take {number} seeds in the median. "
     same, other = (half[(judged.loc[half.index, "without"] == "L_R") == is_lr].median() for is_lr in (True, False))
     if np.isfinite([same, other]).all():
         text += (

@@ -231,9 +231,9 @@ def _first(values: pd.Series, low: float) -> str:
     return f"{names[first]} ({values[first]:.2f}{beside})"
 
 
-def seeds_table(readout: pd.DataFrame, measure: str = "plane, other routines") -> Styler:
-    """One measure of the readout, a row a kind of feature, a column a seed, and how far apart the seeds are."""
-    part = readout[readout["measure"] == measure]
+def seeds_table(readout: pd.DataFrame) -> Styler:
+    """The readout's "plane, other routines": a row a kind of feature, a column a seed, and how far apart seeds are."""
+    part = readout[readout["measure"] == "plane, other routines"]
     if part.empty:
         return tables.styled(pd.DataFrame({"seed": []}), "seeds")
     table = part.pivot(index="kind", columns="seed", values="value").reindex(part["kind"].unique())

@@ -27,8 +27,8 @@ from cofinal_lib.figures import (
     signed,
 )
 from cofinal_lib.metrics import bootstrap_interval, spearman, spearman_interval
-from cofinal_lib.paper import printed
 from cofinal_lib.records import REFERENCE, SELECTIONS, RunRecord, cell
+from cofinal_lib.tables import printed_cell
 
 
 def show(thing) -> Code:
@@ -281,11 +281,11 @@ def interval_figure(record: RunRecord, kinds: pd.DataFrame, line: str) -> Figure
     return signed(fig, line)
 
 
-def epoch_choices(record: RunRecord, measure: str = "srcc") -> pd.DataFrame:
+def epoch_choices(record: RunRecord) -> pd.DataFrame:
     """Test SRCC of each way to choose the epoch: mean over seeds, Student's interval, soft and hard."""
     rows = {}
     for selection in SELECTIONS:
-        cells = {d: cell(record.record["metrics"]["test"][measure][selection][d]) for d in ("soft", "hard")}
+        cells = {d: cell(record.metric(selection=selection, decoding=d)) for d in ("soft", "hard")}
         epochs = ", ".join(str(e + 1) for e in record.record["epochs"][selection])
         rows[SELECTION_NAMES[selection]] = cells | {"epochs chosen, a seed each": epochs}
     return pd.DataFrame(rows).T
@@ -326,14 +326,9 @@ def reference(folder: Path | None = None) -> list[dict]:
     return sorted(records, key=lambda r: (r["spec"]["target"], r["run_id"]))
 
 
-def printed_srcc(target: str, method: str = "CoFInAl", backbone: str = "VST") -> float | None:
-    """SRCC that Table 1 prints for an official target such as "fisv/pcs"; None for any other target."""
-    column = target.split("/")[1]
-    table = printed("table1")
-    if target.split("/")[0] not in ("rg", "fisv") or column not in table:
-        return None
-    row = table[(table["method"] == method) & table["backbone"].str.startswith(backbone)]
-    return float(row[column].iloc[0])
+def printed_srcc(target: str) -> float | None:
+    """SRCC of CoFInAl that Table 1 prints for an official target such as "fisv/pcs"; None for any other target."""
+    return printed_cell(target, "cofinal") if target.startswith(("rg/", "fisv/")) else None
 
 
 def _summary(record: dict, decoding: str = "soft") -> dict:

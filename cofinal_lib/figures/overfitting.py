@@ -15,14 +15,14 @@ from cofinal_lib.metrics import mean_interval, spearman_interval, spearman_rows
 MEASURE_NAMES = {"srcc": "SRCC", "relative_l2": "R-ℓ2", "loss": "training loss"}
 
 
-def learning_curves(results: pd.DataFrame, line: str, measures=("srcc", "loss"), splits=("train", "test")) -> Figure:
+def learning_curves(results: pd.DataFrame, line: str, measures=("srcc", "loss")) -> Figure:
     """Draw Figure 6: curves by epoch, a column a method, a row a target and measure; bands are over seeds.
 
     SRCC and R-l2 share an axis along a row; losses do not, for each method has its own. One seed has no band. What was
     not run stays empty.
 
     Args:
-        results: of `results.curves`. measures: of "srcc", "relative_l2", "loss". splits: which curves.
+        results: of `results.curves`. measures: of "srcc", "relative_l2", "loss".
     """
     if results.empty:
         return nothing(line)
@@ -32,7 +32,8 @@ def learning_curves(results: pd.DataFrame, line: str, measures=("srcc", "loss"),
     size = (2.7 * max(len(methods), 2) + 0.6, 2.2 * len(rows) + 0.7)
     fig, axes = plt.subplots(len(rows), len(methods), figsize=size, squeeze=False)
     for along, (target, measure) in zip(axes, rows, strict=True):
-        shown = results[(results["target"] == target) & (results["measure"] == measure) & results["split"].isin(splits)]
+        shown = results[(results["target"] == target) & (results["measure"] == measure)]
+        shown = shown[shown["split"].isin(["train", "test"])]
         for ax, method in zip(along, methods, strict=True):
             part = shown[shown["method"] == method]
             if part.empty:
@@ -245,7 +246,7 @@ def order_of_gaps(found: pd.DataFrame, methods=("gdlt", "cofinal-released", "cof
     return "; ".join(said) or "none has run yet"
 
 
-def stopping_in_words(results: pd.DataFrame, methods=("gdlt", "cofinal-released", "cofinal")) -> Markdown:
+def stopping_in_words(results: pd.DataFrame) -> Markdown:
     """What the epoch chosen on held-out training routines brings over the last one, a line a data set and method.
 
     Args:
@@ -253,8 +254,8 @@ def stopping_in_words(results: pd.DataFrame, methods=("gdlt", "cofinal-released"
     """
     chosen = results[results["without"].fillna("") == ""]
     leads = main_results.selection_leads(chosen.drop_duplicates(["target", "method", "split", "selection", "decoding"]))
-    said = []
-    for r in leads[(leads["selection"] == "validation") & leads["method"].isin(methods)].itertuples():
+    shown, said = leads["method"].isin(["gdlt", "cofinal-released", "cofinal"]), []
+    for r in leads[(leads["selection"] == "validation") & shown].itertuples():
         span = "a single training" if np.isnan(r.low) else f"{tables.span(r.low, r.high, '+')} over {r.pairs} trainings"
         said.append(f"- {METHOD_NAMES[r.method]}, {r.data} ({r.source}): {r.lead:+.3f} ({span}).")
     return Markdown("\n".join(said) or "Nothing has been run there yet.")
