@@ -10,7 +10,7 @@ from sklearn.linear_model import LinearRegression
 
 from cofinal_lib import main_results, tables
 from cofinal_lib.crossval import ARMS
-from cofinal_lib.figures import COLOURS, GREY, nothing, signed
+from cofinal_lib.figures import COLOURS, GREY, nothing, signed, small
 from cofinal_lib.figures.rivals import METHOD_COLOURS, METHOD_NAMES
 from cofinal_lib.metrics import fisher_mean
 from cofinal_lib.paper import printed
@@ -163,10 +163,7 @@ def splits_figure(splits: pd.DataFrame, line: str) -> Figure:
         below.set_title(f"{wide[target].notna().all(axis=1).sum()} of these splits", fontsize=10)
         below.set(ylabel="splits", xlabel="kernel ridge less ridge, same split")
     axes[0, 0].plot([], [], "v", mfc="w", color=COLOURS["paper"], label="printed, Table 1")
-    for ax in axes.flat:
-        ax.tick_params(labelsize=9)
-        ax.xaxis.label.set_size(10)
-        ax.yaxis.label.set_size(10)
+    small(*axes.flat)
     axes[0, 0].legend(fontsize=8, frameon=False, loc="upper left")
     axes[1, 0].legend(fontsize=8, edgecolor="none", framealpha=1, loc="upper left")
     return signed(fig, line)

@@ -25,6 +25,7 @@ from cofinal_lib.figures import (
     SKY,
     YELLOW,
     signed,
+    small,
 )
 from cofinal_lib.metrics import bootstrap_interval, spearman, spearman_interval
 from cofinal_lib.records import REFERENCE, SELECTIONS, RunRecord, cell
@@ -136,10 +137,7 @@ def parsing_map(attentions: list, masks: list, titles: list[str], line: str) -> 
         right.axhline(1 / G, color="k", lw=1, ls=":")
         right.set(ylim=(0, 1), xticks=range(G), xlabel="grade")
         right.set_title("mask M", fontsize=10)
-    for ax in axes.flat:
-        ax.tick_params(labelsize=9)
-        ax.xaxis.label.set_size(10)
-        ax.yaxis.label.set_size(10)
+    small(*axes.flat)
     return signed(fig, line)
 
 

@@ -249,9 +249,6 @@ def ladder(model: nn.Module, features: Tensor, lengths: Tensor, line: str) -> Fi
 # --------------------------------------------------------------------------------------- Table 1
 
 
-SOURCE_TITLES = {"movement": "movement", "twin": "twin", "official": "official"}
-
-
 def grid_figure(cells: pd.DataFrame, sources: tuple[str, ...], line: str) -> Figure:
     """Draw cells of `main_results.compare`: a row a method, a panel a target; of twins averages, if all are there.
 
@@ -288,7 +285,7 @@ def grid_figure(cells: pd.DataFrame, sources: tuple[str, ...], line: str) -> Fig
             ax.axvspan(r["routines_low"], r["routines_high"], color="0.94", lw=0, zorder=0)
             ax.axvline(r["srcc"], color=METHOD_COLOURS["ridge"], lw=1.2, ls="--")
         name = target if target != "average" else f"{group}, average"
-        ax.set_title(f"{SOURCE_TITLES[source]}\n{name}", fontsize=9)
+        ax.set_title(f"{source}\n{name}", fontsize=9)
         ax.set(ylim=(len(methods) - 0.4, -0.6))
         ax.set_xlabel("test SRCC", fontsize=10)
         ax.tick_params(labelsize=9)
