@@ -254,15 +254,20 @@ def number(value: float, sign: str = "") -> str:
     return NOTHING if pd.isna(value) else f"{value:{sign}.3f}"
 
 
-def span(low: float, high: float, sign: str = "") -> str:
+def span(low: float, high: float, sign: str = "", digits: int = 3) -> str:
     """An interval in words, or a dash."""
-    return NOTHING if pd.isna(low) or pd.isna(high) else f"{low:{sign}.3f} to {high:{sign}.3f}"
+    return NOTHING if pd.isna(low) or pd.isna(high) else f"{low:{sign}.{digits}f} to {high:{sign}.{digits}f}"
 
 
-def two_lines(mean: float, low: float, high: float, sign: str = "") -> str:
-    """A number and, where it is known, its interval below it."""
-    interval = "" if pd.isna(low) else f"\n{span(low, high, sign)}"
+def two_lines(mean: float, low: float, high: float, sign: str = "", digits: int = 3) -> str:
+    """A number and, where it is known, its interval below it, whose ends have so many decimals."""
+    interval = "" if pd.isna(low) else f"\n{span(low, high, sign, digits)}"
     return "undefined" if pd.isna(mean) else f"{mean:{sign}.3f}{interval}"
+
+
+def p_value(p: float) -> str:
+    """A p value, as far as it can be told from zero."""
+    return "< 0.001" if p < 0.001 else f"{p:.3f}"
 
 
 def signed_cell(mean: float, low: float, high: float) -> str:

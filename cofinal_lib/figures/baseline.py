@@ -65,14 +65,9 @@ def arms_table(arms: pd.DataFrame) -> Styler:
     rows = {}
     for r in arms.itertuples():
         row = rows.setdefault((SUMMARIES[r.n_segments], REGRESSIONS[r.method]), {})
-        row[r.target, "CV"] = _cell(r.cv, r.cv_low, r.cv_high)
-        row[r.target, "test"] = _cell(r.test, r.test_low, r.test_high)
+        row[r.target, "CV"] = tables.two_lines(r.cv, r.cv_low, r.cv_high, digits=2)
+        row[r.target, "test"] = tables.two_lines(r.test, r.test_low, r.test_high, digits=2)
     return tables.styled(pd.DataFrame(rows).T, "arms", sources=True)
-
-
-def _cell(mean: float, low: float, high: float, sign: str = "") -> str:
-    ends = f"{sign}.{3 if sign else 2}f"
-    return f"{mean:{sign}.3f}" + ("" if np.isnan(low) else f"\n{low:{ends}} to {high:{ends}}")
 
 
 def arms_figure(arms: pd.DataFrame, line: str) -> Figure:
@@ -190,14 +185,14 @@ def protocol_table(compared: pd.DataFrame, official: pd.DataFrame) -> Styler:
             row = dict.fromkeys(("official split", "cross-validated", "folds", "less ridge", "p"), tables.NOTHING)
             if (target, arm) in beside.index:
                 o = beside.loc[(target, arm)]
-                row["official split"] = _cell(*o[["srcc", "low", "high"]])
+                row["official split"] = tables.two_lines(*o[["srcc", "low", "high"]], digits=2)
             if (target, arm) in found.index:
                 r = found.loc[(target, arm)]
-                row["cross-validated"] = _cell(*r[["srcc", "low", "high"]])
+                row["cross-validated"] = tables.two_lines(*r[["srcc", "low", "high"]], digits=2)
                 row["folds"] = str(int(r["folds"]))
                 if arm != "ridge" and np.isfinite(r["p"]):
-                    row["less ridge"] = _cell(*r[["difference", "d_low", "d_high"]], sign="+")
-                    row["p"] = "< 0.001" if r["p"] < 0.001 else f"{r['p']:.3f}"
+                    row["less ridge"] = tables.two_lines(*r[["difference", "d_low", "d_high"]], "+")
+                    row["p"] = tables.p_value(r["p"])
             else:
                 row["cross-validated"] = "not run"
             rows[target, arm_name(arm)] = row

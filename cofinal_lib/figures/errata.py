@@ -57,21 +57,14 @@ def readings_table(measures: pd.DataFrame) -> Styler:
         soft, hard = (mean_interval(part[m], correlations=True) for m in DECODINGS)
         words = READINGS[name].words if name == "ours" else label(name)
         rows[words] = {
-            "SRCC, soft": _cell(soft),
-            "SRCC, hard": _cell(hard),
+            "SRCC, soft": tables.two_lines(*soft, digits=2),
+            "SRCC, hard": tables.two_lines(*hard, digits=2),
             "sub-grade\nright": f"{100 * part['subgrade'].mean():.0f} %",
             "sub-grades\nnamed": f"{part['named'].mean():.1f}",
             "evenness\nof mask": f"{part['evenness'].mean():.4f}",
             "degrees\na grade": f"{part['step'].mean():.0f}",
         }
     return tables.styled(pd.DataFrame(rows).T, "readings")
-
-
-def _cell(estimate: tuple[float, float, float]) -> str:
-    mean, low, high = estimate
-    if np.isnan(mean):
-        return tables.NOTHING
-    return f"{mean:.3f}" if np.isnan(low) else f"{mean:.3f}\n{low:.2f} to {high:.2f}"
 
 
 def lead(measures: pd.DataFrame, name: str, measure: str = "soft") -> str:

@@ -248,7 +248,7 @@ def readout_table(readout: pd.DataFrame) -> Styler:
     summary = over_seeds(readout).set_index(["kind", "measure"])
     rows = {
         KIND_NAMES[kind]: {
-            measure: f"{r['mean']:.3f}" + ("" if pd.isna(r["low"]) else f"\n{r['low']:.2f} to {r['high']:.2f}")
+            measure: tables.two_lines(r["mean"], r["low"], r["high"], digits=2)
             for measure, r in summary.loc[kind].reindex([*READOUT]).iterrows()
         }
         for kind in readout["kind"].unique()

@@ -117,16 +117,12 @@ def pairs_table(found: pd.DataFrame) -> Styler:
             "predictions\nalike": f"{r.between:.2f}",
             "difference": f"{r.difference:+.3f}",
             "95 %, bootstrap": tables.span(r.low, r.high, "+"),
-            "p, permutation": _p(r.p),
-            "p, Holm": _p(r.holm),
+            "p, permutation": tables.p_value(r.p),
+            "p, Holm": tables.p_value(r.holm),
         }
         for r in found.itertuples()
     }
     return tables.styled(pd.DataFrame(rows).T, "pairs")
-
-
-def _p(value: float) -> str:
-    return f"{value:.3f}" if value >= 0.001 else "< 0.001"
 
 
 def printed_table(found: pd.DataFrame) -> Styler:
@@ -137,11 +133,11 @@ def printed_table(found: pd.DataFrame) -> Styler:
             "other": f"{r.rival:.3f}",
             "difference": f"{r.difference:+.3f}",
             "z": f"{r.z:.2f}",
-            "p": _p(r.p),
-            "p, Holm": _p(r.holm),
+            "p": tables.p_value(r.p),
+            "p, Holm": tables.p_value(r.holm),
             "z, alike": f"{r.z_alike:.2f}",
-            "p, alike": _p(r.p_alike),
-            "p, alike,\nHolm": _p(r.holm_alike),
+            "p, alike": tables.p_value(r.p_alike),
+            "p, alike,\nHolm": tables.p_value(r.holm_alike),
         }
         for r in found.itertuples()
     }
