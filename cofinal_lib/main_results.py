@@ -6,7 +6,7 @@ from pandas.io.formats.style import Styler
 from scipy import stats
 
 from cofinal_lib.metrics import fisher_mean, mean_interval, spearman_interval, spearman_rows
-from cofinal_lib.paper import printed
+from cofinal_lib.paper import printed, table1
 from cofinal_lib.rivals import SOLVED
 from cofinal_lib.tables import (
     AVERAGES,
@@ -198,8 +198,7 @@ def printed_leads(between: float = 0.9) -> pd.DataFrame:
     their own), needed_alike (of methods whose predictions correlate by `between`). The average of RG rests on four
     times fifty routines; that of Fis-V on one hundred only, for both scores are of the same routines.
     """
-    table = printed("table1")
-    table = table[table["backbone"].str.startswith("VST")].set_index("method")
+    table = table1("VST")
     columns = [(g, name, name, 1) for g, names in GROUPS.items() for name in names]
     columns += [("RG", "average", AVERAGES["RG"], 4), ("Fis-V", "average", AVERAGES["Fis-V"], 1)]
     rows = []
@@ -340,10 +339,7 @@ def line_to_pass(results: pd.DataFrame) -> pd.DataFrame:
     C3D's features; printed, the number of cells that Table 1 prints on VST features; printed_below, those below ridge;
     printed_near, those inside ridge's interval.
     """
-    table = printed("table1")
-    svr_printed = table.set_index("method").loc["C3D+SVR"]
-    vst = table[table["backbone"].str.startswith("VST")]
-    rows = []
+    svr_printed, vst, rows = table1("C3D").loc["C3D+SVR"], table1("VST"), []
     official = last_epoch(results[(results["source"] == "official") & ~results["target"].str.contains("@")])
     for target, part in official.groupby("target", sort=False):
         name, ridge = target.split("/")[1], part["ridge"].iloc[0]

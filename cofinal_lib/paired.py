@@ -8,7 +8,7 @@ from scipy import stats
 
 from cofinal_lib.errors import CofinalError
 from cofinal_lib.metrics import bootstrap_interval, difference_interval, spearman_interval, spearman_rows
-from cofinal_lib.paper import printed
+from cofinal_lib.paper import printed, table1
 from cofinal_lib.tables import GROUPS, N_TEST
 
 # --------------------------------------------------------------------------------------- one method
@@ -194,9 +194,9 @@ def printed_differences(between: float = 0.9) -> pd.DataFrame:
         z_alike, p_alike, on the same ones; holm, holm_alike, adjusted within a table.
     """
     pairs, names = [], [name for group in GROUPS.values() for name in group]
-    one, three = printed("table1"), printed("table3").set_index("without")
+    three = printed("table3").set_index("without")
     for backbone in ("VST", "I3D"):
-        block = one[one["backbone"].str.startswith(backbone)].set_index("method")
+        block = table1(backbone)
         for other in block.index.drop("CoFInAl"):
             pairs += [("Table 1", backbone, t, other, block.loc["CoFInAl", t], block.loc[other, t]) for t in names]
     for arm in three.index.drop(""):

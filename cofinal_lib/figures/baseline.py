@@ -13,7 +13,7 @@ from cofinal_lib.crossval import ARMS
 from cofinal_lib.figures import COLOURS, GREY, nothing, signed, small
 from cofinal_lib.figures.rivals import METHOD_COLOURS, METHOD_NAMES
 from cofinal_lib.metrics import fisher_mean
-from cofinal_lib.paper import printed
+from cofinal_lib.paper import table1
 
 REGRESSIONS = {"ridge": "ridge", "c3d-svr": "SVR", "kernel-ridge": "kernel ridge"}
 SUMMARIES = {1: "mean clip", 5: "five segment means"}
@@ -101,15 +101,12 @@ def arms_figure(arms: pd.DataFrame, line: str) -> Figure:
 
 def printed_cells() -> pd.DataFrame:
     """Table 1's cells of Fis-V on VST features: index method, columns fisv/tes and fisv/pcs."""
-    table = printed("table1")
-    table = table[table["backbone"].str.startswith("VST")].set_index("method")
-    return table[["tes", "pcs"]].add_prefix("fisv/")
+    return table1("VST")[["tes", "pcs"]].add_prefix("fisv/")
 
 
 def printed_average(method: str) -> float:
     """Table 1's Fis-V average of a method on VST features."""
-    table = printed("table1")
-    return float(table[table["backbone"].str.startswith("VST")].set_index("method").loc[method, "fisv_average"])
+    return float(table1("VST").loc[method, "fisv_average"])
 
 
 # --------------------------------------------------------------------------------------- a thousand splits

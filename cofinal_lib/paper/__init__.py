@@ -15,6 +15,12 @@ def printed(table: str) -> pd.DataFrame:
         return pd.read_csv(file, keep_default_na=False, na_values=["", "-"]).fillna({"without": ""})
 
 
+def table1(backbone: str) -> pd.DataFrame:
+    """Table 1's rows on one backbone, "VST", "I3D" or "C3D", with others beside it or without: index method."""
+    rows = printed("table1")
+    return rows[rows["backbone"].str.startswith(backbone)].set_index("method")
+
+
 def released() -> pd.DataFrame:
     """What the released code does, as read at the pinned commit (`data.registry.COFINAL`): fact, value, where.
 
