@@ -14,6 +14,8 @@ from cofinal_lib.figures.rivals import METHOD_COLOURS, METHOD_NAMES
 from cofinal_lib.metrics import spearman_interval
 from cofinal_lib.paired import printed_test, routines_needed
 
+TARGET_MARKS = {"fisv/tes": ("s", "TES"), "fisv/pcs": ("o", "PCS"), "rg/ball": ("D", "Ball")}
+OTHER = "^", "other targets"
 TARGET_COLOURS = {"ball": BLUE, "clubs": ORANGE, "hoop": GREEN, "ribbon": PURPLE, "tes": SKY, "pcs": BLACK}
 
 
@@ -62,10 +64,9 @@ def best_of_figure(curves: dict[int, dict[float, np.ndarray]], points: pd.DataFr
             label = f"luck, epochs alike to {alike:g}" if y == 0 else None
             ax.vlines(curve[epochs - 1], y - 0.45, y + 0.45, ls=dash, color="0.45", lw=1.6, label=label)
         for target, some in part.groupby("target", sort=False):
-            marker = {"fisv/tes": "s", "fisv/pcs": "o"}.get(target, "D")
-            colour = METHOD_COLOURS.get(method, RED)
+            (marker, _), colour = TARGET_MARKS.get(target, OTHER), METHOD_COLOURS.get(method, RED)
             ax.plot(some["lead"], [y] * len(some), marker, ls="", ms=7, mew=1.4, mfc="none", color=colour)
-    for marker, words in (("s", "TES"), ("o", "PCS"), ("D", "Ball")):
+    for marker, words in dict.fromkeys(TARGET_MARKS.get(target, OTHER) for target in sorted(points["target"].unique())):
         ax.plot([], [], marker, ls="", ms=7, mew=1.4, mfc="none", color="0.2", label=words)
     ax.set_yticks(range(len(rows)), [f"{METHOD_NAMES.get(m, m)}, {epochs} epochs" for (m, epochs), _ in rows])
     ax.set(ylim=(len(rows) - 0.4, -0.6), xlabel="best on test less last")
