@@ -8,7 +8,7 @@ from pandas.io.formats.style import Styler
 
 from cofinal_lib import tables
 from cofinal_lib.errata import READINGS, against_ours
-from cofinal_lib.figures import BLUE, ORANGE, signed
+from cofinal_lib.figures import BLUE, ORANGE, band, signed
 from cofinal_lib.figures.side_by_side import anchor
 from cofinal_lib.metrics import mean_interval
 from cofinal_lib.side_by_side import facts
@@ -106,8 +106,7 @@ def columns_figure(curves: pd.DataFrame, measures: pd.DataFrame, commonest: floa
     for x, (name, colour) in enumerate(COLUMN_COLOURS.items()):
         by_epoch = curves[curves["reading"] == name].groupby("epoch")["L_F"].apply(mean_interval)
         mean, low, high = np.array(by_epoch.tolist()).T
-        left.plot(by_epoch.index, mean, color=colour, label=COLUMN_NAMES[name])
-        left.fill_between(by_epoch.index, low, high, color=colour, alpha=0.2, lw=0)
+        band(left, by_epoch.index, mean, low, high, color=colour, label=COLUMN_NAMES[name])
         right_share = measures.loc[measures["reading"] == name, "subgrade"]
         mean, low, high = (100 * v for v in mean_interval(right_share))
         right.vlines(x, low, high, color=colour, lw=2)

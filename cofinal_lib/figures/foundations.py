@@ -76,8 +76,8 @@ def ceilings(frame: pd.DataFrame, provenance: str) -> Figure:
     markers = dict(zip(colours, "os", strict=True))
     for ax, (target, name) in zip(axes.flat, TARGETS.items(), strict=True):
         for scale, rows in frame[frame["target"] == target].groupby("scale", sort=False):
-            ax.fill_between(rows["levels"], rows["low"], rows["high"], color=colours[scale], alpha=0.2, linewidth=0)
-            ax.plot(rows["levels"], rows["srcc"], marker=markers[scale], ms=4, color=colours[scale], label=scale)
+            style = {"marker": markers[scale], "ms": 4, "color": colours[scale], "label": scale}
+            band(ax, rows["levels"], rows["srcc"], rows["low"], rows["high"], **style)
         ax.set(title=name, xscale="log", xticks=[4, 7, 20, 100], xticklabels=[4, 7, 20, 100])
         ax.xaxis.set_minor_locator(NullLocator())
     for ax in axes[1]:

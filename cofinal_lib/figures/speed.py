@@ -6,7 +6,7 @@ from matplotlib.figure import Figure
 from pandas.io.formats.style import Styler
 
 from cofinal_lib.errors import CofinalError
-from cofinal_lib.figures import BLACK, BLUE, signed
+from cofinal_lib.figures import BLACK, BLUE, band, signed
 from cofinal_lib.figures.rivals import METHOD_NAMES
 from cofinal_lib.metrics import mean_interval
 from cofinal_lib.records import REFERENCE
@@ -96,8 +96,7 @@ def seeds_figure(times: pd.DataFrame, line: str) -> Figure:
     fig, ax = plt.subplots(figsize=(7, 3.6))
     for (way, part), colour in zip(times.groupby("way"), (BLACK, BLUE), strict=True):
         spread = part.groupby("seeds")["seconds"].agg(["median", "min", "max"])
-        ax.plot(spread.index, spread["median"], marker="o", color=colour, label=way)
-        ax.fill_between(spread.index, spread["min"], spread["max"], color=colour, alpha=0.18, lw=0)
+        band(ax, spread.index, spread["median"], spread["min"], spread["max"], marker="o", color=colour, label=way)
     ax.set(xlabel="seeds", ylabel="seconds for five epochs", ylim=(0, None), xticks=sorted(times["seeds"].unique()))
     ax.legend(frameon=False)
     return signed(fig, line)
