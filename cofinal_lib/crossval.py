@@ -11,7 +11,7 @@ import pandas as pd
 from scipy import stats
 
 from cofinal_lib.data.features import FeatureSet
-from cofinal_lib.metrics import fisher_mean, relative_l2, spearman
+from cofinal_lib.metrics import LEVEL, fisher_mean, relative_l2, spearman
 from cofinal_lib.rivals import METHODS
 from cofinal_lib.runs import RunSpec, checkout, device_name, versions
 from cofinal_lib.train import fit
@@ -88,7 +88,7 @@ def cross_validate(
             }
 
 
-def corrected_interval(values, n_train: int, n_test: int, level: float = 0.95) -> tuple[float, float, float, float]:
+def corrected_interval(values, n_train: int, n_test: int) -> tuple[float, float, float, float]:
     """Student's test for numbers of cross-validated folds, corrected: (mean, low, high, p).
 
     Folds share training routines, so their numbers vary together and the plain standard error, s / sqrt(J), is too
@@ -100,14 +100,14 @@ def corrected_interval(values, n_train: int, n_test: int, level: float = 0.95) -
         n_train, n_test: routines of a fold's two parts.
 
     Returns:
-        the mean, the interval's ends, and the two-sided p of a mean of zero; NaN where J < 2.
+        the mean, the 95 % interval's ends, and the two-sided p of a mean of zero; NaN where J < 2.
     """
     values = np.asarray(values, float)
     mean, J = float(values.mean()), len(values)
     if J < 2:
         return mean, float("nan"), float("nan"), float("nan")
     error = float(np.sqrt((1 / J + n_test / n_train) * values.var(ddof=1)))
-    half = stats.t.ppf((1 + level) / 2, J - 1) * error
+    half = stats.t.ppf((1 + LEVEL) / 2, J - 1) * error
     p = 2 * stats.t.sf(abs(mean) / error, J - 1) if error > 0 else float(mean == 0)
     return mean, mean - half, mean + half, float(p)
 

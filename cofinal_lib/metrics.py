@@ -3,6 +3,8 @@
 import numpy as np
 from scipy import stats
 
+LEVEL = 0.95  # of every interval
+
 
 def spearman(predicted, scores) -> float:
     """Spearman's rank correlation (Eq. 16), ties at their mean rank.
@@ -36,11 +38,11 @@ def relative_l2(predicted, scores, low: float, high: float) -> float:
     return float(100 * np.mean(error**2))
 
 
-def mean_interval(values, level: float = 0.95, correlations: bool = False) -> tuple[float, float, float]:
-    """Mean of a few independent runs and Student's interval for it: (mean, low, high).
+def mean_interval(values, correlations: bool = False) -> tuple[float, float, float]:
+    """Mean of a few independent runs and Student's 95 % interval for it: (mean, low, high).
 
     Args:
-        correlations: compute the interval on Fisher's z, so that it stays within [-1, 1].
+        values: (n,). correlations: compute the interval on Fisher's z, so that it stays within [-1, 1].
 
     One value gives no interval: low and high are NaN. So does any NaN among the values.
     """
@@ -49,18 +51,18 @@ def mean_interval(values, level: float = 0.95, correlations: bool = False) -> tu
     if len(values) < 2:
         return mean, float("nan"), float("nan")
     z = np.arctanh(values.clip(-1 + 1e-9, 1 - 1e-9)) if correlations else values
-    half = stats.t.ppf((1 + level) / 2, len(z) - 1) * stats.sem(z)
+    half = stats.t.ppf((1 + LEVEL) / 2, len(z) - 1) * stats.sem(z)
     low, high = z.mean() - half, z.mean() + half
     return (mean, float(np.tanh(low)), float(np.tanh(high))) if correlations else (mean, float(low), float(high))
 
 
-def spearman_interval(rho: float, n: int, level: float = 0.95) -> tuple[float, float]:
-    """Interval of a rank correlation over `n` test routines: Fisher's z with Bonett and Wright's (2000) error.
+def spearman_interval(rho: float, n: int) -> tuple[float, float]:
+    """95 % interval of a rank correlation over `n` test routines: Fisher's z with Bonett and Wright's (2000) error.
 
     Their standard error, sqrt((1 + rho^2 / 2) / (n - 3)), allows for ranks; n is at least 4.
     """
     z = np.arctanh(rho)
-    half = stats.norm.ppf((1 + level) / 2) * np.sqrt((1 + rho**2 / 2) / (n - 3))
+    half = stats.norm.ppf((1 + LEVEL) / 2) * np.sqrt((1 + rho**2 / 2) / (n - 3))
     return float(np.tanh(z - half)), float(np.tanh(z + half))
 
 
@@ -86,8 +88,8 @@ def resampled_srcc(predicted, scores, seed: int, resamples: int) -> np.ndarray:
     return spearman_rows(predicted[:, draws], scores[draws]).mean(0)  # (S, R, N) -> (R,)
 
 
-def difference_interval(first, second, scores, seed: int = 0, level: float = 0.95, resamples: int = 1000):
-    """Percentile interval of one method's SRCC less another's over the same resampled test routines: (low, high).
+def difference_interval(first, second, scores, seed: int = 0, resamples: int = 1000) -> tuple[float, float]:
+    """95 % percentile interval of one method's SRCC less another's over the same resampled test routines: low, high.
 
     Args:
         first, second: (S, N), several seeds of either, whose correlations are averaged. scores: (N,).
@@ -95,22 +97,22 @@ def difference_interval(first, second, scores, seed: int = 0, level: float = 0.9
     What makes a draw of routines easy or hard for both cancels.
     """
     rhos = [resampled_srcc(p, scores, seed, resamples) for p in (first, second)]
-    return middle(rhos[0] - rhos[1], level)
+    return middle(rhos[0] - rhos[1])
 
 
-def bootstrap_interval(predicted, scores, seed: int, level: float = 0.95, resamples: int = 1000):
-    """Percentile interval of the rank correlation over resampled test routines: (low, high).
+def bootstrap_interval(predicted, scores, seed: int, resamples: int = 1000) -> tuple[float, float]:
+    """95 % percentile interval of the rank correlation over resampled test routines: (low, high).
 
     Args:
         predicted: (N,), or (S, N) of several seeds, whose mean correlation then gets the interval. scores: (N,).
 
     A resample without any ranking (all routines tied) is left out.
     """
-    return middle(resampled_srcc(predicted, scores, seed, resamples), level)
+    return middle(resampled_srcc(predicted, scores, seed, resamples))
 
 
-def middle(found: np.ndarray, level: float) -> tuple[float, float]:
-    """The ends between which this share of what resampling found lies; NaN where it found nothing."""
+def middle(found: np.ndarray) -> tuple[float, float]:
+    """The ends between which the middle 95 % of what resampling found lie, (n,); NaN where it found nothing."""
     if np.isnan(found).all():
         return float("nan"), float("nan")
-    return tuple(float(q) for q in np.nanquantile(found, [(1 - level) / 2, (1 + level) / 2]))
+    return tuple(float(q) for q in np.nanquantile(found, [(1 - LEVEL) / 2, (1 + LEVEL) / 2]))

@@ -7,7 +7,7 @@ import pandas as pd
 from scipy import stats
 
 from cofinal_lib.errors import CofinalError
-from cofinal_lib.metrics import bootstrap_interval, difference_interval, spearman_interval, spearman_rows
+from cofinal_lib.metrics import LEVEL, bootstrap_interval, difference_interval, spearman_interval, spearman_rows
 from cofinal_lib.paper import printed, table1
 from cofinal_lib.tables import GROUPS, N_TEST
 
@@ -31,7 +31,7 @@ def coverage(rho: float, n: int, draws: int = 200, resamples: int = 200, seed: i
     ends = {
         "Fisher": [np.tanh([np.arctanh(f) - half, np.arctanh(f) + half]) for f in found],
         "Bonett and Wright": [spearman_interval(f, n) for f in found],
-        "bootstrap": [bootstrap_interval(p, s, seed, 0.95, resamples) for p, s in zip(predicted, scores, strict=True)],
+        "bootstrap": [bootstrap_interval(p, s, seed, resamples) for p, s in zip(predicted, scores, strict=True)],
     }
     rows = []
     for way, intervals in ends.items():
@@ -45,10 +45,8 @@ def coverage(rho: float, n: int, draws: int = 200, resamples: int = 200, seed: i
 # --------------------------------------------------------------------------------------- two methods
 
 
-def paired_bootstrap(
-    first, second, scores, seed: int = 0, level: float = 0.95, resamples: int = 1000
-) -> tuple[float, float, float]:
-    """SRCC of one method less that of another, with its percentile interval: (difference, low, high).
+def paired_bootstrap(first, second, scores, seed: int = 0, resamples: int = 1000) -> tuple[float, float, float]:
+    """SRCC of one method less that of another, with its 95 % percentile interval: (difference, low, high).
 
     Both are measured on the same resampled test routines, so what makes a draw easy for both cancels.
 
@@ -56,7 +54,7 @@ def paired_bootstrap(
         first, second: (N,), predictions in any unit. scores: (N,).
     """
     first, second, scores = _alike(first, second, scores)
-    ends = difference_interval(first[None], second[None], scores, seed, level, resamples)
+    ends = difference_interval(first[None], second[None], scores, seed, resamples)
     return _difference(first, second, scores), *ends
 
 
@@ -163,8 +161,8 @@ def printed_test(first, second, n: int, between: float | None = None) -> tuple[f
     return float(z), float(2 * stats.norm.sf(abs(z)))
 
 
-def routines_needed(first, second, between: float | None = None, power: float = 0.8, level: float = 0.95) -> int:
-    """Test routines of a target it takes to tell two SRCCs (or averages) apart, two-sided, with that power.
+def routines_needed(first, second, between: float | None = None, power: float = 0.8) -> int:
+    """Test routines of a target it takes to tell two SRCCs (or averages) apart, two-sided at 5 %, with that power.
 
     Args:
         first, second, between: of `printed_test`, taken for the true values.
@@ -172,14 +170,14 @@ def routines_needed(first, second, between: float | None = None, power: float = 
     distance, variance = _distance(first, second, between)
     if distance == 0:
         raise CofinalError(f"no number of routines tells an SRCC of {first} from one of {second}")
-    ask = stats.norm.ppf((1 + level) / 2) + stats.norm.ppf(power)
+    ask = stats.norm.ppf((1 + LEVEL) / 2) + stats.norm.ppf(power)
     return int(np.ceil(3 + variance * (ask / distance) ** 2))
 
 
-def power(first, second, n: int, between: float | None = None, level: float = 0.95) -> float:
-    """How often n test routines of a target tell two SRCCs (or averages) apart, if they are the true ones."""
+def power(first, second, n: int, between: float | None = None) -> float:
+    """How often n test routines tell two SRCCs (or averages) apart, two-sided at 5 %, if they are the true ones."""
     z, _ = printed_test(first, second, n, between)
-    edge = stats.norm.ppf((1 + level) / 2)
+    edge = stats.norm.ppf((1 + LEVEL) / 2)
     return float(stats.norm.sf(edge - z) + stats.norm.cdf(-edge - z))
 
 

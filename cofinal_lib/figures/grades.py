@@ -98,7 +98,7 @@ def judged_sweep(results: pd.DataFrame, option: str) -> pd.DataFrame:
         sd = float(setting_noise(trainings))
         bar = sd * luck_of_the_best(len(part), trainings.shape[1])["bar"]
         leads = leads_over_routines(default, part.drop(default.name).to_dict("records"))
-        low, high = np.array([middle(row, 0.95) for row in leads]).T
+        low, high = np.array([middle(row) for row in leads]).T
         over = luck_of_leads(leads)
         lead = best["srcc"] - default["srcc"]
         rows.append(
