@@ -5,7 +5,7 @@ import pandas as pd
 from pandas.io.formats.style import Styler
 from scipy import stats
 
-from cofinal_lib.metrics import fisher_mean, mean_interval, spearman_interval, spearman_rows
+from cofinal_lib.metrics import fisher_mean, mean_interval, pearson_of, spearman_interval, spearman_rows
 from cofinal_lib.paper import printed, table1
 from cofinal_lib.rivals import SOLVED
 from cofinal_lib.tables import (
@@ -169,8 +169,8 @@ def luck(rho: float, n: int, between: float | None = None, targets: int = 1, dra
         rho: either method's rank correlation with the score.
         between: rank correlation of the two methods' predictions; None where their errors have nothing in common.
     """
-    r = 2 * np.sin(np.pi * rho / 6)  # Pearson's correlation of normal numbers whose rank correlation is rho
-    b = r**2 if between is None else 2 * np.sin(np.pi * between / 6)
+    r = pearson_of(rho)
+    b = r**2 if between is None else pearson_of(between)
     root = np.linalg.cholesky(np.array([[1, r, r], [r, 1, b], [r, b, 1]]) + 1e-9 * np.eye(3))
     drawn = np.random.default_rng(0).standard_normal((draws, targets, n, 3)) @ root.T
     ranks = np.moveaxis(drawn, -1, 0).argsort(-1).argsort(-1) - (n - 1) / 2  # (3, draws, targets, n), never tied

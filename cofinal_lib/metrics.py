@@ -77,6 +77,11 @@ def spearman_rows(predicted, scores) -> np.ndarray:
         return (p * s).sum(-1) / np.sqrt((p**2).sum(-1) * (s**2).sum(-1))
 
 
+def pearson_of(rho):
+    """Pearson's correlation of two normal variables whose rank correlation is rho: 2 sin(pi rho / 6)."""
+    return 2 * np.sin(np.pi * rho / 6)
+
+
 def resampled_srcc(predicted, scores, seed: int, resamples: int) -> np.ndarray:
     """Rank correlation over resampled test routines, (resamples,), a mean over seeds; one seed, the same routines.
 

@@ -7,7 +7,14 @@ import pandas as pd
 from scipy import stats
 
 from cofinal_lib.errors import CofinalError
-from cofinal_lib.metrics import LEVEL, bootstrap_interval, difference_interval, spearman_interval, spearman_rows
+from cofinal_lib.metrics import (
+    LEVEL,
+    bootstrap_interval,
+    difference_interval,
+    pearson_of,
+    spearman_interval,
+    spearman_rows,
+)
 from cofinal_lib.paper import printed, table1
 from cofinal_lib.tables import GROUPS, N_TEST
 
@@ -23,7 +30,7 @@ def coverage(rho: float, n: int, draws: int = 200, resamples: int = 200, seed: i
         way ("Fisher", whose error is 1 / sqrt(n - 3), "Bonett and Wright", "bootstrap"); covered, its 95 % interval low
         and high (Wilson's); width, the mean width.
     """
-    random, r = np.random.default_rng(seed), 2 * np.sin(np.pi * rho / 6)  # Pearson's, of normal numbers
+    random, r = np.random.default_rng(seed), pearson_of(rho)
     scores, noise = random.standard_normal((2, draws, n))
     predicted = r * scores + np.sqrt(1 - r**2) * noise
     found = spearman_rows(predicted, scores)
@@ -221,7 +228,7 @@ def best_of(epochs: int, rho: float, alike: float, n: int, draws: int = 200, see
     Args:
         alike: rank correlation of two epochs' predictions, the same for any two; at least what `rho` alone gives.
     """
-    r, a = (2 * np.sin(np.pi * x / 6) for x in (rho, alike))
+    r, a = pearson_of(rho), pearson_of(alike)
     shared = (a - r**2) / (1 - r**2)  # share of the error's variance that all epochs have in common
     if not 0 <= shared <= 1:
         raise CofinalError(f"epochs with an SRCC of {rho} cannot be alike to {alike}: expected more, and at most 1")

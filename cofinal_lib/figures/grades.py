@@ -14,7 +14,7 @@ from cofinal_lib import tables
 from cofinal_lib.cofinal import CoFInAl, CoFInAlConfig, count_parameters
 from cofinal_lib.figures import BLACK, BLUE, COLOURS, GREEN, ORANGE, nothing, signed
 from cofinal_lib.grading import GradeScale
-from cofinal_lib.metrics import middle, resampled_srcc, spearman_rows
+from cofinal_lib.metrics import middle, pearson_of, resampled_srcc, spearman_rows
 
 PALE = "#9cc3e0"  # a lighter blue: CoFInAl at another setting than its default
 SETTING_NAMES = {"n_grades": "number of grades", "n_subgrades": "number of sub-grades"}
@@ -207,7 +207,7 @@ def luck_over_routines(
         rho: rank correlation of each setting's predictions with the score.
         between: rank correlation of any two settings' predictions.
     """
-    r, b = (2 * np.sin(np.pi * value / 6) for value in (rho, between))  # Pearson's of normal numbers
+    r, b = pearson_of(rho), pearson_of(between)
     cov = np.full((settings + 1, settings + 1), b)
     cov[0], cov[:, 0] = r, r
     np.fill_diagonal(cov, 1)

@@ -10,7 +10,7 @@ from pandas.io.formats.style import Styler
 from cofinal_lib import main_results, tables
 from cofinal_lib.figures import BLUE, COLOURS, band, nothing, signed
 from cofinal_lib.figures.rivals import METHOD_COLOURS, METHOD_NAMES
-from cofinal_lib.metrics import mean_interval, spearman_interval, spearman_rows
+from cofinal_lib.metrics import mean_interval, pearson_of, spearman_interval, spearman_rows
 
 MEASURE_NAMES = {"srcc": "SRCC", "relative_l2": "R-ℓ2", "loss": "training loss"}
 
@@ -288,7 +288,7 @@ def chance_gaps(rho: float, n_train: int, n_test: int, draws: int = 5000, seed: 
 
     Scores and predictions are two normal variables whose SRCC over all routines there could be is `rho`.
     """
-    random, pearson = np.random.default_rng(seed), 2 * np.sin(np.pi * rho / 6)
+    random, pearson = np.random.default_rng(seed), pearson_of(rho)
     found = []
     for n in (n_train, n_test):
         scores, noise = random.standard_normal((2, draws, n))
