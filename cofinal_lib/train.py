@@ -121,7 +121,7 @@ def fit(
     stack is 1.
     """
     seeds = list(seeds)
-    size = stack or _stack_size(build, data, schedule, device, len(seeds))
+    size = _stack_size(build, data, schedule, device, len(seeds), stack)
     groups = [seeds[i : i + size] for i in range(0, len(seeds), size)]
     # The features go as a NumPy array: joblib hands it to its processes as one shared file.
     light, features = replace(data, features=torch.empty(0)), data.features.numpy()
@@ -134,17 +134,18 @@ def fit(
     parallel = Parallel(n_jobs=1 if device == "cuda" else jobs, return_as="generator", mmap_mode="c")
     bar = tqdm(parallel(trainings), total=len(trainings), unit="training", disable=not progress)
     finished = list(bar)
-    whole = chain(*finished[-len(groups) :])
-    unchosen = np.full(1 if hasattr(_build(build, 0)[0], "solve") else schedule.epochs, np.nan)
-    held_out = chain(*finished[: -len(groups)]) if schedule.holdout else [(unchosen,)] * len(seeds)
+    whole = list(chain(*finished[-len(groups) :]))
+    unchosen = [(np.full(len(predictions), np.nan),) for _, _, predictions in whole]
+    held_out = chain(*finished[: -len(groups)]) if schedule.holdout else unchosen
     return [SeedResult(seed, *of_all, *of_some) for seed, of_all, of_some in zip(seeds, whole, held_out, strict=True)]
 
 
-def _stack_size(build, data, schedule, device, n_seeds: int) -> int:
-    """All seeds at once where launching operations costs more than computing them; else one by one."""
-    model = _build(build, 0)[0]
+def _stack_size(build, data, schedule, device, n_seeds: int, wanted: int | None) -> int:
+    """As many as wanted; else all where launching operations costs more than computing them; one of what cannot."""
+    if not getattr(_build(build, 0)[0], "stacks", False):
+        return 1
     batch_bytes = schedule.batch_size * (data.crop or data.features.shape[1]) * data.feature_dim * 4
-    return n_seeds if getattr(model, "stacks", False) and (device == "cuda" or batch_bytes <= 2**20) else 1
+    return wanted or (n_seeds if device == "cuda" or batch_bytes <= 2**20 else 1)
 
 
 def _build(build, seed: int, device: str = "cpu") -> tuple[nn.Module, Tensor]:
