@@ -13,7 +13,7 @@ from scipy import stats
 from cofinal_lib.data.features import FeatureSet
 from cofinal_lib.metrics import LEVEL, fisher_mean, relative_l2, spearman
 from cofinal_lib.rivals import METHODS
-from cofinal_lib.runs import RunSpec, checkout, device_name, versions
+from cofinal_lib.runs import RunSpec, made_here
 from cofinal_lib.train import fit
 
 
@@ -82,9 +82,7 @@ def cross_validate(
                 "srcc": spearman(predicted[test], scores[test]),
                 "relative_l2": relative_l2(predicted[test], scores[test], scores[train].min(), scores[train].max()),
                 "seconds": round(time.perf_counter() - started, 1),
-                "device": device_name(spec.device),
-                "torch": versions()["torch"],
-                "commit": checkout(),
+                **made_here(spec.device),
             }
 
 

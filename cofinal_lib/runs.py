@@ -394,6 +394,11 @@ def device_name(device: str) -> str:
     return f"{platform.machine()} {torch.backends.cpu.get_cpu_capability()}"
 
 
+def made_here(device: str = "cpu") -> dict[str, str | None]:
+    """The columns of a kept row that say what computed it: device, torch, commit."""
+    return {"device": device_name(device), "torch": versions()["torch"], "commit": checkout()}
+
+
 def _peak_memory(device: str, jobs: int) -> int | None:
     """MiB: of the GPU's allocator, or of this process until now; None where others trained, whose peak is not known."""
     if device == "cuda":

@@ -17,7 +17,7 @@ from cofinal_lib import results
 from cofinal_lib.artefact import watch
 from cofinal_lib.data import load
 from cofinal_lib.records import REFERENCE
-from cofinal_lib.runs import RunSpec, checkout, device_name, versions
+from cofinal_lib.runs import RunSpec, made_here
 
 TARGET, EPOCHS, SEEDS, POOLED = "fisv/pcs", 100, (0, 1), 4
 
@@ -25,7 +25,7 @@ TARGET, EPOCHS, SEEDS, POOLED = "fisv/pcs", 100, (0, 1), 4
 def main(folder: Path) -> None:
     """Train each seed; the files appear when both are done."""
     spec = RunSpec(TARGET, "cofinal-released", SEEDS, EPOCHS)
-    commit = checkout()
+    made = made_here()
     data = load(TARGET).pooled(POOLED)
     test, curves, predictions = data.rows("test"), [], []
     for seed in SEEDS:
@@ -35,12 +35,9 @@ def main(folder: Path) -> None:
         head = {"seed": seed, "id": [data.ids[i] for i in test], "score": data.scores[test]}
         predictions.append(pd.DataFrame(head | columns))
         print(frame.pivot(index="epoch", columns="measure", values="srcc").tail(1), flush=True)
-    made = {
-        "target": TARGET, "source": data.source, "method": spec.method, "epochs": EPOCHS, "clips_pooled": POOLED,
-        "device": device_name("cpu"), "torch": versions()["torch"], "commit": commit,
-        "command": "python data_scripts/artefact_in_figure6.py",
-    }  # fmt: skip
-    results.whole_csv(folder / "artefact.csv", pd.concat(curves).assign(**made))
+    known = {"target": TARGET, "source": data.source, "method": spec.method, "epochs": EPOCHS, "clips_pooled": POOLED}
+    known |= made | {"command": "python data_scripts/artefact_in_figure6.py"}
+    results.whole_csv(folder / "artefact.csv", pd.concat(curves).assign(**known))
     results.whole_csv(folder / "artefact-test.csv", pd.concat(predictions))
 
 

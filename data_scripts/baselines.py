@@ -18,7 +18,7 @@ from cofinal_lib.data import load
 from cofinal_lib.metrics import bootstrap_interval, spearman
 from cofinal_lib.records import REFERENCE
 from cofinal_lib.rivals import METHODS
-from cofinal_lib.runs import RunSpec, checkout, device_name, versions
+from cofinal_lib.runs import RunSpec, made_here
 from cofinal_lib.train import fit
 
 
@@ -51,9 +51,7 @@ def main() -> None:
                     "test_low": low,
                     "test_high": high,
                     "knobs": _knobs(result.model.fitted),
-                    "device": device_name("cpu"),
-                    "torch": versions()["torch"],
-                    "commit": checkout(),
+                    **made_here(),
                 })  # fmt: skip
                 print(target, method, n_segments, f"cv {cv:.3f} test {rows[-1]['test']:.3f}", flush=True)
     results.whole_csv(REFERENCE / "paper" / "baselines.csv", pd.DataFrame(rows))

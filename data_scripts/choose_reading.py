@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Annotated
 
 import pandas as pd
-import torch
 import typer
 
 from cofinal_lib.baselines import ridge_on_mean_clip
@@ -24,7 +23,7 @@ from cofinal_lib.data import load
 from cofinal_lib.metrics import spearman
 from cofinal_lib.records import REFERENCE
 from cofinal_lib.results import add_row
-from cofinal_lib.runs import RunSpec, checkout, device_name
+from cofinal_lib.runs import RunSpec, made_here
 from cofinal_lib.train import fit
 
 ARMS = tomllib.loads(Path(__file__).with_name("readings.toml").read_text())
@@ -47,8 +46,7 @@ def main(
             if not (done[list(cell)] == list(cell.values())).all(axis=1).any():
                 row = {"target": target, "source": data.source, "arm": name, "fold": i}
                 row |= reached(target, task["arms"][name], fold, i, task["epochs"]) | cell
-                row |= {"device": device_name("cpu"), "torch": torch.__version__, "commit": checkout()}
-                add_row(out, row)
+                add_row(out, row | made_here())
 
 
 def reached(target: str, arm: dict, fold, seed: int, epochs: int) -> dict:

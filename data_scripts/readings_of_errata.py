@@ -6,12 +6,11 @@ The squats, 10 seeds, 200 epochs: some three minutes on one CPU core.
 """
 
 import pandas as pd
-import torch
 
 from cofinal_lib import errata, results
 from cofinal_lib.data import load
 from cofinal_lib.records import REFERENCE
-from cofinal_lib.runs import RunSpec, checkout, device_name
+from cofinal_lib.runs import RunSpec, made_here
 
 TARGET, SEEDS, EPOCHS = "uiprmd/deep-squat", range(10), 200
 
@@ -24,8 +23,7 @@ def main() -> None:
     for name in errata.READINGS:
         frames.append(errata.train(name, data, config, SEEDS, EPOCHS)[0])
         print(name, frames[-1][["soft", "hard", "subgrade"]].mean().round(3).to_dict(), flush=True)
-    known = {"target": TARGET, "source": data.source, "epochs": EPOCHS}
-    known |= {"device": device_name("cpu"), "torch": torch.__version__, "commit": checkout()}
+    known = {"target": TARGET, "source": data.source, "epochs": EPOCHS} | made_here()
     results.whole_csv(REFERENCE / "errata.csv", pd.concat(frames).assign(**known))
 
 

@@ -22,7 +22,7 @@ from cofinal_lib.collapse import within_class_collapse
 from cofinal_lib.data import load
 from cofinal_lib.errata import evenness
 from cofinal_lib.results import whole_csv
-from cofinal_lib.runs import RunSpec, checkout, device_name, versions
+from cofinal_lib.runs import RunSpec, made_here
 from cofinal_lib.train import fit
 
 
@@ -51,7 +51,7 @@ def main(target: str, seeds: int, out: Path) -> None:
     data, spec, rows = load(target), RunSpec(target), []
     build = partial(CoFInAl, spec.config(data))
     head = {"target": target, "source": data.source, "method": "cofinal", "epochs": spec.epochs}
-    tail = {"device": device_name("cpu"), "torch": versions()["torch"], "commit": checkout()}
+    made = made_here()
     for seed in range(seeds):
         torch.manual_seed(seed)
         stages = {"untrained": build(torch.Generator().manual_seed(seed))}
@@ -59,7 +59,7 @@ def main(target: str, seeds: int, out: Path) -> None:
         stages["trained"] = result.model
         for stage, model in stages.items():
             for measure, value in measures(model, data).items():
-                rows.append(head | {"seed": seed, "stage": stage, "measure": measure, "value": value} | tail)
+                rows.append(head | {"seed": seed, "stage": stage, "measure": measure, "value": value} | made)
         others = [pd.read_csv(out).query("target != @target")] if out.is_file() else []
         whole_csv(out, pd.concat([*others, pd.DataFrame(rows)]))
 
