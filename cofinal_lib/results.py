@@ -70,7 +70,7 @@ def tidy(records: Iterable[RunRecord]) -> pd.DataFrame:
                             "source": provenance["source"],
                             "method": spec["method"],
                             "options": " ".join(f"{k}={v}" for k, v in options.items()),
-                            "without": config.get("without"),
+                            "without": config.get("without", ""),
                             "n_grades": config.get("n_grades") if spec["method"] == "cofinal" else None,
                             "n_subgrades": config.get("n_subgrades") if spec["method"] == "cofinal" else None,
                             "seeds": len(spec["seeds"]),
@@ -320,8 +320,8 @@ def read(name: str, profile: str = "quick", root: Path = RESULTS) -> pd.DataFram
         frame = read_csv(path)
     except ValueError as error:
         raise CofinalError(f"{path} is no table ({error}); delete it and run cofinal reproduce again") from error
-    if "without" in frame:
-        frame["without"] = frame["without"].astype(object).fillna("")
+    for column in frame.columns.intersection(["options", "without"]):
+        frame[column] = frame[column].astype(object).fillna("")
     command = f"cofinal reproduce {name.split('-')[0]} --profile {found}"
     frame.attrs = {"profile": found, "own": folder.parent == root, "command": command}
     return frame

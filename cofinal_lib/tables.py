@@ -95,16 +95,12 @@ def results_table(results: pd.DataFrame) -> pd.DataFrame:
     """
     if results.empty:
         return pd.DataFrame({"": ["no runs here"]}, index=[""])
-    arms = results["without"].fillna("").ne("").any()
+    arms = results["without"].ne("").any()
     best = results.query("split == 'test' and selection == 'best_on_test' and decoding == 'soft'")
     best = best.set_index(["target", "method", "options"])["srcc"]
     rows = {}
     for r in last_epoch(results).itertuples():
-        paper = (
-            printed_cell(r.target, r.method, r.without if isinstance(r.without, str) else "")
-            if (r.source == "official")
-            else np.nan
-        )
+        paper = printed_cell(r.target, r.method, r.without) if r.source == "official" else np.nan
         name = ARM_NAMES[r.without] if arms else METHOD_NAMES[r.method]
         row = {
             "last epoch": number(r.srcc),
@@ -138,8 +134,7 @@ def losses_of_arms(results: pd.DataFrame) -> pd.DataFrame:
     routines_high, of `same_routines`; NaN and 0 where the whole method has not run.
     """
     rows = []
-    chosen = last_epoch(results).assign(without=lambda f: f["without"].fillna(""))
-    for target, part in chosen.groupby("target", sort=False):
+    for target, part in last_epoch(results).groupby("target", sort=False):
         (whole,) = part[part["without"] == ""].to_dict("records")[:1] or [{"per_seed": ""}]
         for r in part[part["without"] != ""].to_dict("records"):
             of_whole, of_arm = shared_seeds([whole["per_seed"], r["per_seed"]])

@@ -49,14 +49,12 @@ def _arm(without: str) -> str:
 
 def _with_whole(results: pd.DataFrame) -> pd.DataFrame:
     """The rows of targets that have a run of the whole method, to which an arm can be compared."""
-    known = results.assign(without=results["without"].fillna(""))
-    return known[known["target"].isin(known.loc[known["without"] == "", "target"])]
+    return results[results["target"].isin(results.loc[results["without"] == "", "target"])]
 
 
 def _both_splits(results: pd.DataFrame) -> pd.DataFrame:
     """Last epoch, soft decoding, training and test routines."""
-    chosen = results.query("selection == 'last' and decoding == 'soft'")
-    return chosen.assign(without=chosen["without"].fillna(""))
+    return results.query("selection == 'last' and decoding == 'soft'")
 
 
 def arms_sketch() -> Figure:

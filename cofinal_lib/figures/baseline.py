@@ -167,7 +167,7 @@ def splits_figure(splits: pd.DataFrame, line: str) -> Figure:
 def official_cells(table1: pd.DataFrame) -> pd.DataFrame:
     """Official-split runs that an arm repeats: target, arm, srcc, low, high (over test routines); last epoch, soft."""
     rows, runs = [], tables.last_epoch(table1)
-    plain = runs[(runs["source"] == "official") & (runs["options"].fillna("") == "")]
+    plain = runs[(runs["source"] == "official") & (runs["options"] == "")]
     for arm in (arm for arm in ARMS if ARMS[arm].pool == 1):  # official rows read every clip
         for r in plain[plain["method"] == ARMS[arm].method].itertuples():
             rows.append((r.target, arm, r.srcc, r.routines_low, r.routines_high))

@@ -123,7 +123,7 @@ def gaps(results: pd.DataFrame) -> pd.DataFrame:
         results: of `results.tidy`, one artefact's or several'; a run that occurs twice counts once.
     """
     chosen = results.query("selection == 'last' and decoding == 'soft'")
-    chosen = chosen[chosen["without"].fillna("") == ""].drop_duplicates(["target", "method", "split"])
+    chosen = chosen[chosen["without"] == ""].drop_duplicates(["target", "method", "split"])
     rows = []
     for (target, source, method), part in chosen.groupby(["target", "source", "method"], sort=False):
         split = part.set_index("split")
@@ -252,7 +252,7 @@ def stopping_in_words(results: pd.DataFrame) -> Markdown:
     Args:
         results: of `results.tidy`, one artefact's or several'; whole methods alone.
     """
-    chosen = results[results["without"].fillna("") == ""]
+    chosen = results[results["without"] == ""]
     leads = main_results.selection_leads(chosen.drop_duplicates(["target", "method", "split", "selection", "decoding"]))
     shown, said = leads["method"].isin(["gdlt", "cofinal-released", "cofinal"]), []
     for r in leads[(leads["selection"] == "validation") & shown].itertuples():

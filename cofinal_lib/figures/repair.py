@@ -167,16 +167,16 @@ def _listed(names: pd.Series) -> str:
 
 def standing(results: pd.DataFrame) -> Styler:
     """Where the printed method stands: train and test SRCC of CoFInAl and of CoFInAl without its fusion, and ridge."""
-    chosen = results[results["without"].fillna("").isin(["", "TFM"])]
+    chosen = results[results["without"].isin(["", "TFM"])]
     train = chosen.query("split == 'train' and selection == 'last' and decoding == 'soft'").set_index("run_id")["srcc"]
     rows = {
-        (r.target, ARM_NAMES[r.without or ""]): {
+        (r.target, ARM_NAMES[r.without]): {
             "seeds": str(r.seeds),
             "train": f"{train[r.run_id]:.3f}",
             "test": f"{r.srcc:.3f}" + ("" if np.isnan(r.srcc_low) else f" ({r.srcc_low:.3f} to {r.srcc_high:.3f})"),
             "ridge, test": f"{r.ridge:.3f}",
         }
-        for r in last_epoch(chosen).fillna({"without": ""}).itertuples()
+        for r in last_epoch(chosen).itertuples()
     }
     return styled(pd.DataFrame(rows).T, "standing")
 
