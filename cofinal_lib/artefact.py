@@ -200,9 +200,8 @@ def log_facts(log: pd.DataFrame, last: int = 50) -> dict[str, float]:
         with train above; last_below, those of the `last` epochs with train below. best, best_epoch, end: highest test
         SRCC, its epoch, the last one. Over the `last` epochs: train, test, loss, means; train_sd, test_sd, loss_sd;
         train_error, the standard error of train's mean; train_sd_low, train_sd_high, its deviation's 95 % interval;
-        train_low, train_high, the smallest and largest; train_step, test_step, deviation of epoch-to-epoch changes;
-        train_memory, test_memory, correlations of neighbouring epochs. Of an empty log, those that we kept:
-        results/reference/log-facts.csv.
+        train_step, test_step, deviation of epoch-to-epoch changes; train_memory, test_memory, correlations of
+        neighbouring epochs. Of an empty log, those that we kept: results/reference/log-facts.csv.
     """
     if log.empty:
         return pd.read_csv(REFERENCE / "log-facts.csv", index_col="fact")["value"].to_dict()
@@ -221,8 +220,6 @@ def log_facts(log: pd.DataFrame, last: int = 50) -> dict[str, float]:
         "train_error": sd / np.sqrt(n),
         "train_sd_low": low,
         "train_sd_high": high,
-        "train_low": end["train"].min(),
-        "train_high": end["train"].max(),
         "loss": end["loss"].mean(),
         "loss_sd": end["loss"].std(),
     }
