@@ -126,13 +126,13 @@ def compare(folds: pd.DataFrame, reference: str) -> pd.DataFrame:
     targets = list(folds["target"].unique())
     for arm in folds["arm"].unique():
         if len(targets) > 1 and all((target, arm) in wide for target in targets):
-            whole = wide[[(target, arm) for target in targets]].dropna()
-            wide["average", arm] = whole.apply(fisher_mean, axis=1)
+            both = wide[[(target, arm) for target in targets]].dropna()
+            wide["average", arm] = both.apply(fisher_mean, axis=1)
     (n_train, n_test), rows = folds[["n_train", "n_test"]].median(), []
-    whole = round(1 + n_train / n_test)
+    repeat = round(1 + n_train / n_test)  # folds of a whole one
 
     def estimate(values):
-        return corrected_interval(values, n_train, n_test) if len(values) >= whole else (values.mean(), *[np.nan] * 3)
+        return corrected_interval(values, n_train, n_test) if len(values) >= repeat else (values.mean(), *[np.nan] * 3)
 
     for target, arm in wide:
         own = wide[target, arm].dropna()

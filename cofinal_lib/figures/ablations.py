@@ -287,8 +287,9 @@ def gap_in_words(results: pd.DataFrame, without: str = "TFM") -> Markdown:
             f"closely, and ranks the test routines {abs(tests):.3f} {'better' if tests > 0 else 'worse'}. "
             f"Ridge on the mean clip reaches {ridge:.3f}."
         )
-    nothing = f"No target there has both the whole method and {tables.ARM_NAMES[without]} yet."
-    return Markdown("\n".join(said) or nothing)
+    return Markdown(
+        "\n".join(said) or f"No target there has both the whole method and {tables.ARM_NAMES[without]} yet."
+    )
 
 
 IN_TEXT = {("TFM", "ball"), ("TFM", "hoop"), ("GPM", "hoop"), ("FGS", "ball"), ("FGS", "hoop")}  # repeated in Sec. 4.2

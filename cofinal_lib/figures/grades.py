@@ -79,12 +79,11 @@ def judged_sweep(results: pd.DataFrame, option: str) -> pd.DataFrame:
     """What Figure 4's data can tell of the best setting, a row a target with two settings or more.
 
     Columns: target, source, option, settings, seeds that all of them have, which alone count; default and best,
-    settings; default_srcc, best_srcc, lead; sd,
-    the standard deviation of one training's SRCC (see `setting_noise`); bar, the lead that the best of equally good
-    settings passes once in twenty times (`luck_of_the_best`); beyond, whether this lead does; routines_bar, the same
-    of luck over test routines (`luck_of_leads`; NaN where ranks are not kept), and beyond_routines; inside, how
-    many of the other settings these routines alone cannot tell from the default: their difference from it may be zero
-    over the same resampled routines. With one seed sd, bar are NaN.
+    settings; default_srcc, best_srcc, lead; sd, the standard deviation of one training's SRCC (see `setting_noise`);
+    bar, the lead that the best of equally good settings passes once in twenty times (`luck_of_the_best`); beyond,
+    whether this lead does; routines_bar, the same of luck over test routines (`luck_of_leads`; NaN where ranks are not
+    kept), and beyond_routines; inside, how many of the other settings these routines alone cannot tell from the
+    default: their difference from it may be zero over the same resampled routines. With one seed sd, bar are NaN.
     """
     rows = []
     for target, part in tables.last_epoch(results).groupby("target", sort=False):
