@@ -7,6 +7,7 @@ results/reference/<profile>/: the chapters read those where a reader has run not
 import fcntl
 import os
 from collections.abc import Callable, Iterable
+from itertools import product
 from pathlib import Path
 
 import matplotlib.pyplot as plt
@@ -25,9 +26,10 @@ from cofinal_lib.cofinal import ABLATIONS
 from cofinal_lib.data import load
 from cofinal_lib.errors import CofinalError
 from cofinal_lib.metrics import bootstrap_interval, mean_interval, spearman
-from cofinal_lib.records import REFERENCE, RESULTS, RunRecord, srcc_curves
+from cofinal_lib.records import REFERENCE, RESULTS, SELECTIONS, RunRecord, srcc_curves
 from cofinal_lib.rivals import BASELINES, METHODS
 from cofinal_lib.runs import device_name
+from cofinal_lib.train import DECODINGS
 
 # --------------------------------------------------------------------------------------- from records to data
 
@@ -54,43 +56,43 @@ def tidy(records: Iterable[RunRecord]) -> pd.DataFrame:
     """
     rows = []
     for record in records:
-        spec, provenance, arrays = record.record["spec"], record.record["provenance"], record.arrays
-        config, resampled = record.record["config"], _over_routines(record.record["epochs"], arrays)
+        spec, config, metrics = (record.record[name] for name in ("spec", "config", "metrics"))
+        arrays, sizes = record.arrays, config if spec["method"] == "cofinal" else {}
         options = spec["options"] | spec["twin"]
         if spec.get("precision", "full") != "full":
             options |= {"precision": spec["precision"]}
-        for split, measures in record.record["metrics"].items():
-            for selection, decodings in measures["srcc"].items():
-                for decoding, srcc in decodings.items():
-                    soft = (split, decoding) == ("test", "soft")
-                    low, high = resampled[selection] if soft else (None, None)
-                    rows.append(
-                        {
-                            "target": spec["target"],
-                            "source": provenance["source"],
-                            "method": spec["method"],
-                            "options": " ".join(f"{k}={v}" for k, v in options.items()),
-                            "without": config.get("without", ""),
-                            "n_grades": config.get("n_grades") if spec["method"] == "cofinal" else None,
-                            "n_subgrades": config.get("n_subgrades") if spec["method"] == "cofinal" else None,
-                            "seeds": len(spec["seeds"]),
-                            "epochs": spec["epochs"],
-                            "split": split,
-                            "selection": selection,
-                            "decoding": decoding,
-                            "srcc": srcc["mean"],
-                            "srcc_low": srcc["low"],
-                            "srcc_high": srcc["high"],
-                            "per_seed": " ".join("nan" if v is None else f"{v:.6g}" for v in srcc["per_seed"]),
-                            "ranks": ranked(arrays) if soft and selection == "last" else None,
-                            "routines_low": low,
-                            "routines_high": high,
-                            "relative_l2": measures["relative_l2"][selection][decoding]["mean"],
-                            "ridge": record.record["baselines"]["ridge_on_mean_clip"][split]["srcc"],
-                            **_made_with(record),
-                            "run_id": record.record["run_id"],
-                        }
-                    )
+        head = {
+            "target": spec["target"],
+            "source": record.record["provenance"]["source"],
+            "method": spec["method"],
+            "options": " ".join(f"{k}={v}" for k, v in options.items()),
+            "without": config.get("without", ""),
+            "n_grades": sizes.get("n_grades"),
+            "n_subgrades": sizes.get("n_subgrades"),
+            "seeds": len(spec["seeds"]),
+            "epochs": spec["epochs"],
+        }
+        tail = _made_with(record) | {"run_id": record.record["run_id"]}
+        over_routines = _over_routines(record.record["epochs"], arrays)
+        for split, selection, decoding in product(metrics, SELECTIONS, DECODINGS):
+            srcc, error = (metrics[split][measure][selection][decoding] for measure in ("srcc", "relative_l2"))
+            soft = (split, decoding) == ("test", "soft")
+            low, high = over_routines[selection] if soft else (None, None)
+            row = {
+                "split": split,
+                "selection": selection,
+                "decoding": decoding,
+                "srcc": srcc["mean"],
+                "srcc_low": srcc["low"],
+                "srcc_high": srcc["high"],
+                "per_seed": " ".join("nan" if v is None else f"{v:.6g}" for v in srcc["per_seed"]),
+                "ranks": ranked(arrays) if soft and selection == "last" else None,
+                "routines_low": low,
+                "routines_high": high,
+                "relative_l2": error["mean"],
+                "ridge": record.record["baselines"]["ridge_on_mean_clip"][split]["srcc"],
+            }
+            rows.append(head | row | tail)
     return pd.DataFrame(rows)
 
 
