@@ -14,7 +14,7 @@ HEADS = ("learned", "etf", "etf_dot")
 
 
 def class_means(features: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
-    """Mean feature of each class (K, d), and the same less their average; refuses an empty class."""
+    """Mean feature of each class (K, d), and the same less their average; refuses an empty class below the last."""
     counts = torch.bincount(labels)
     if (counts == 0).any():
         raise CofinalError(f"class_means: class {int(counts.argmin())} has no sample, so it has no mean")

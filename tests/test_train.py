@@ -157,7 +157,7 @@ def test_shorter_routines_are_masked_where_seeds_train_at_once(twin):
 
 def test_a_method_that_cannot_be_stacked_trains_seed_by_seed(twin):
     config = GDLT.Config(feature_dim=16, hidden_dim=16, score_cap=25.0)
-    together = fit(lambda generator: GDLT(config, generator), twin, [0, 1], Schedule(epochs=2))
+    together = fit(lambda generator: GDLT(config, generator), twin, [0, 1], Schedule(epochs=2), stack=2)
     (alone,) = fit(lambda generator: GDLT(config, generator), twin, [1], Schedule(epochs=2))
     assert np.array_equal(together[1].predictions, alone.predictions, equal_nan=True)
 

@@ -250,7 +250,8 @@ def interval_kinds(record: RunRecord) -> pd.DataFrame:
     Returns:
         rows of source, estimate, low, high. The two intervals over routines are the first seed's.
     """
-    a, test = record.arrays, ~record.arrays["is_train"]
+    a = record.arrays
+    test = ~a["is_train"]
     predicted, scores = a["predictions"][0, -1, test, 0], a["scores"][test]
     rho = spearman(predicted, scores)
     m, ridge = record.metric(), spearman(a["ridge"][test], scores)
