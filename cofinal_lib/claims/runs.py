@@ -19,7 +19,7 @@ from cofinal_lib.claims.verdicts import (
 from cofinal_lib.efficiency import PRINTED_ROWS
 from cofinal_lib.errors import CofinalError
 from cofinal_lib.figures.rivals import METHOD_NAMES
-from cofinal_lib.metrics import mean_interval
+from cofinal_lib.metrics import mean_interval, spearman_interval
 from cofinal_lib.rivals import SOLVED
 
 ROOT = results.RESULTS  # where results lie
@@ -41,19 +41,15 @@ def _source(rows: pd.DataFrame) -> str:
 
 
 def _cells(name: str, target: str) -> pd.DataFrame:
-    """Test results of one target (last epoch, soft): a row a method and arm.
-
-    best, best_low, best_high: the same with the epoch chosen on the test routines, and its interval over routines.
-    """
+    """Test results of one target (last epoch, soft): a row a method and arm, with `best`, its best on test."""
     frame = _official(name)
     part = frame[frame["target"] == target]
     if part.empty:
         return part
     last = tables.last_epoch(part)
     best = part.query("split == 'test' and selection == 'best_on_test' and decoding == 'soft'")
-    best = best.set_index("run_id").rename(columns={"srcc": "best", "routines_low": "best_low"})
-    best = best.rename(columns={"routines_high": "best_high"})[["best", "best_low", "best_high"]]
-    return last.join(best, on="run_id")
+    last["best"] = last["run_id"].map(best.set_index("run_id")["srcc"])
+    return last
 
 
 def _span(low: float, high: float) -> str:
@@ -66,8 +62,9 @@ def _span(low: float, high: float) -> str:
 def cell(printed: float, target: str, methods: list[str] = OURS) -> Finding:
     """A cell of Table 1 against our runs of the method on the same features: the run that comes nearest counts.
 
-    Our interval is over resampled test routines. It is of the last epoch and, since the authors' programs print the
-    best epoch on the test routines, of that one: a cell differs where both leave it out.
+    The printed cell is one training's, so ours has the interval over test routines that one training has (Bonett and
+    Wright's). It is of the last epoch and, since the authors' programs print the best epoch on the test routines, of
+    that one: a cell differs where both leave it out.
     """
     every = _cells("table1", target)
     rows = every[every["method"].isin(methods)]
@@ -77,22 +74,25 @@ def cell(printed: float, target: str, methods: list[str] = OURS) -> Finding:
             return cannot("rg features", f"We cannot run {names} on {target}: the features' published links are dead.")
         return cannot(f"a run of {names} on {target}", f"No run of {names} on {target} is kept yet.")
     r = rows.loc[(rows["srcc"] - printed).abs().idxmin()]
-    verdict = reproduced(printed, r["srcc"], r["routines_low"], r["routines_high"])
-    if verdict == DIFFERS and r["best_low"] <= printed <= r["best_high"]:
+    n = tables.N_TEST[tables.group_of(target)]
+    low, high = spearman_interval(r["srcc"], n)
+    best_low, best_high = spearman_interval(r["best"], n)
+    verdict = reproduced(printed, r["srcc"], low, high)
+    if verdict == DIFFERS and best_low <= printed <= best_high:
         verdict = NOISE
     told = [
-        f"{METHOD_NAMES[m.method].replace(',', '')} {m.srcc:.3f}{_span(m.routines_low, m.routines_high)} at the last "
-        f"epoch of {m.seeds} seed{'s' * (m.seeds > 1)}, {m.best:.3f}{_span(m.best_low, m.best_high)} with the epoch "
-        "chosen on the test routines"
+        f"{METHOD_NAMES[m.method].replace(',', '')} {m.srcc:.3f}{_span(*spearman_interval(m.srcc, n))} at the last "
+        f"epoch of {m.seeds} seed{'s' * (m.seeds > 1)}, {m.best:.3f}{_span(*spearman_interval(m.best, n))} with the "
+        "epoch chosen on the test routines"
         for m in rows.itertuples()
     ]
-    why = f"Ours: {'; '.join(told)}; ridge regression on the mean clip {r['ridge']:.3f}."
+    why = f"Ours: {'; '.join(told)} (intervals as of one training); ridge on the mean clip {r['ridge']:.3f}."
     if len(rows) > 1:
         why += f" The nearest, {METHOD_NAMES[r['method']].replace(',', '')}, decides."
     repaired = every[every["method"] == "cofinal-repaired"]
     if methods == OURS and len(repaired):
         why += f" Repaired (chapter 18), which is no reading of the text, {repaired['srcc'].iloc[0]:.3f}."
-    return Finding(verdict, why, r["srcc"], r["routines_low"], r["routines_high"], _source(rows))
+    return Finding(verdict, why, r["srcc"], low, high, _source(rows))
 
 
 def beats(printed: str, target: str) -> Finding:
