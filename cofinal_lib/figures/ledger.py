@@ -107,8 +107,8 @@ KINDS = {
     "method": "calculation",
     "released": "the released code, read",
     "files": "public files",
-    "runs": "trainings",
-    "beyond": "nothing here",
+    "runs": "our runs",
+    "beyond": "another work, or nothing",
 }
 
 
