@@ -5,6 +5,7 @@ import pandas as pd
 from pandas.io.formats.style import Styler
 from scipy import stats
 
+from cofinal_lib.figures.rivals import PLAIN_NAMES
 from cofinal_lib.metrics import fisher_mean, mean_interval, pearson_of, spearman_interval, spearman_rows
 from cofinal_lib.paper import printed, table1
 from cofinal_lib.rivals import SOLVED
@@ -16,6 +17,7 @@ from cofinal_lib.tables import (
     NOTHING,
     PRINTED_ROWS,
     group_of,
+    in_seeds,
     last_epoch,
     per_seed,
     printed_cell,
@@ -363,8 +365,8 @@ def in_words(results: pd.DataFrame) -> str:
         said = [f"ridge regression on the mean clip reaches {part['ridge'].iloc[0]:.3f}"]
         for r in part[part["method"].isin(methods)].itertuples():
             name = {"kernel-ridge": "kernel ridge on five segment means", "c3d-svr": "the SVR"}.get(r.method)
-            name = name or METHOD_NAMES[r.method].replace(",", "")
-            said.append(f"{name} {r.srcc:.3f}" + ("" if r.method in SOLVED else f" ({_seeds(r.seeds)})"))
+            name = name or PLAIN_NAMES[r.method]
+            said.append(f"{name} {r.srcc:.3f}" + ("" if r.method in SOLVED else f" ({in_seeds(r.seeds)})"))
         sentences.append(f"On {target}, {_listed(said)}.")
     return " ".join(sentences) or "No run on official features is at hand."
 
@@ -373,13 +375,9 @@ def what_ran(results: pd.DataFrame) -> str:
     """Targets of some results, the methods that ran on each, and their seeds, in words."""
     parts = []
     for target, part in last_epoch(results).groupby("target", sort=False):
-        methods = [f"{METHOD_NAMES[r.method]} ({_seeds(r.seeds)})" for r in part.itertuples()]
+        methods = [f"{METHOD_NAMES[r.method]} ({in_seeds(r.seeds)})" for r in part.itertuples()]
         parts.append(f"{target}: {_listed(methods)}")
     return "; ".join(parts) or "none yet"
-
-
-def _seeds(n: int) -> str:
-    return f"{n} seed{'s' if n > 1 else ''}"
 
 
 def _listed(words: list[str]) -> str:

@@ -244,6 +244,11 @@ def extent(results: pd.DataFrame, column: str) -> str:
     return f"{low}" if low == high else f"{low} to {high}"
 
 
+def in_seeds(n: int) -> str:
+    """A number of seeds in words: "1 seed", "3 seeds"."""
+    return f"{n} seed{'s' if n > 1 else ''}"
+
+
 def number(value: float, sign: str = "") -> str:
     """Three decimals, or a dash for what is not there."""
     return NOTHING if pd.isna(value) else f"{value:{sign}.3f}"

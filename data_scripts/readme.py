@@ -81,12 +81,12 @@ def findings(folder: str) -> str:
 def _reach(table1: pd.DataFrame, method: str) -> str:
     """A method's test SRCC on both scores, with intervals and seeds, in words."""
     cells = tables.last_epoch(table1).query("method == @method")
-    said = [
-        f"{r.srcc:.3f} [{r.routines_low:.3f}, {r.routines_high:.3f}] on {r.target[5:].upper()}"
-        for r in cells.itertuples()
-    ]
-    n = cells["seeds"].min()
-    return " and ".join(said) + ("" if method in SOLVED else f" ({n} seed{'s' if n > 1 else ''})")
+    said = " and ".join(f"{_cell(r)} on {r.target[5:].upper()}" for r in cells.itertuples())
+    return said + ("" if method in SOLVED else f" ({tables.in_seeds(cells['seeds'].min())})")
+
+
+def _cell(r) -> str:
+    return f"{r.srcc:.3f} [{r.routines_low:.3f}, {r.routines_high:.3f}]"
 
 
 def block() -> str:
@@ -108,11 +108,10 @@ def block() -> str:
     lines += ["", "| Table 1, test SRCC | method | ours, last epoch | seeds | printed |", "|---|---|---|---|---|"]
     for r in ours.itertuples():
         target = f"{'fisv' if r.group == 'Fis-V' else 'rg'}/{r.target}"
-        cell = f"{r.srcc:.3f} [{r.routines_low:.3f}, {r.routines_high:.3f}]"
         said = f"{paper[r.target, r.method]:.3f}" if (r.target, r.method) in paper else "–"
         said += " (C3D features)" if r.method == "c3d-svr" else ""
         name = (METHOD_NAMES | {"ridge": "ridge on the mean clip"})[r.method]
-        lines.append(f"| {target} | {name} | {cell} | {seeds.get((target, r.method), '–')} | {said} |")
+        lines.append(f"| {target} | {name} | {_cell(r)} | {seeds.get((target, r.method), '–')} | {said} |")
     return "\n".join([*lines, "", ""])
 
 

@@ -8,6 +8,7 @@ import pandas as pd
 from scipy import stats
 
 from cofinal_lib.artefact import LOG, read_log, simulate
+from cofinal_lib.claims.printed import TARGETS
 from cofinal_lib.claims.verdicts import ARTEFACT, CONTRADICTED, DIFFERS, HOLDS, NOISE, Finding, agrees, cannot, number
 from cofinal_lib.data import at_hand, registry
 from cofinal_lib.data.readers import OFFICIAL, read_labels
@@ -222,13 +223,9 @@ def coarse_only(printed: str, grades: int, subgrades: int) -> Finding:
     why = (
         f"Perfect grades alone ({grades}) rank the test routines with {min(coarse):.3f} to {max(coarse):.3f}, with "
         f"{subgrades} sub-grades each {min(fine):.4f} to {max(fine):.4f}: routines of one grade are tied. The highest "
-        f"cell of Table 1 is {_highest_cell():.3f}."
+        f"cell of Table 1 is {printed_table('table1')[TARGETS].max(axis=None):.3f}."
     )
     return Finding(HOLDS if min(fine) > max(coarse) else DIFFERS, why, ours, min(coarse), max(coarse), "labels")
-
-
-def _highest_cell() -> float:
-    return float(printed_table("table1")[[target.split("/")[1] for target in OFFICIAL]].max(axis=None))
 
 
 @_needs_files

@@ -17,6 +17,7 @@ from cofinal_lib.claims.verdicts import (
 )  # fmt: skip
 from cofinal_lib.metrics import fisher_mean, spearman_interval
 from cofinal_lib.paper import printed as table
+from cofinal_lib.paper import table1
 from cofinal_lib.tables import AVERAGES, GROUPS, N_TEST
 
 HALF = 0.0005  # of an SRCC as printed
@@ -134,7 +135,7 @@ def best_everywhere(printed: str) -> Finding:
 def best_of_block(printed: str, backbone: str) -> Finding:
     """CoFInAl against the other rows on the same backbone, column by column."""
     rows = table("table1")
-    block = rows[rows["backbone"].str.startswith(backbone)].set_index("method")[TARGETS]
+    block = table1(backbone)[TARGETS]
     leads = block.loc["CoFInAl"] - block.drop("CoFInAl").max()
     best = block.drop("CoFInAl").max()
     noise = [chance(block.loc["CoFInAl", t], best[t], N_TEST["RG" if t in GROUPS["RG"] else "Fis-V"]) for t in TARGETS]
@@ -196,9 +197,7 @@ def vst_highest(printed: str) -> Finding:
 
 def vst_over_i3d(printed: str) -> Finding:
     """Methods with a row on both backbones, cell by cell: on VST less on I3D."""
-    rows = table("table1")
-    block = {b: rows[rows["backbone"].str.startswith(b)].set_index("method")[TARGETS] for b in ("VST", "I3D")}
-    gains = (block["VST"] - block["I3D"]).stack().dropna()
+    gains = (table1("VST")[TARGETS] - table1("I3D")[TARGETS]).stack().dropna()
     lower = [f"{method} in {target} ({gain:+.3f})" for (method, target), gain in gains.items() if gain <= 0]
     verdict = HOLDS if not lower else CONTRADICTED if len(lower) == len(gains) else DIFFERS
     why = f"{len(gains) - len(lower)} of {len(gains)} cells are higher on VST"

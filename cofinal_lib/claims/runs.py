@@ -18,7 +18,7 @@ from cofinal_lib.claims.verdicts import (
 )  # fmt: skip
 from cofinal_lib.efficiency import PRINTED_ROWS
 from cofinal_lib.errors import CofinalError
-from cofinal_lib.figures.rivals import METHOD_NAMES
+from cofinal_lib.figures.rivals import METHOD_NAMES, PLAIN_NAMES
 from cofinal_lib.metrics import mean_interval, spearman_interval
 from cofinal_lib.rivals import SOLVED
 
@@ -81,14 +81,14 @@ def cell(printed: float, target: str, methods: list[str] = OURS) -> Finding:
     if verdict == DIFFERS and best_low <= printed <= best_high:
         verdict = NOISE
     told = [
-        f"{METHOD_NAMES[m.method].replace(',', '')} {m.srcc:.3f}{_span(*spearman_interval(m.srcc, n))} at the last "
-        f"epoch of {m.seeds} seed{'s' * (m.seeds > 1)}, {m.best:.3f}{_span(*spearman_interval(m.best, n))} with the "
-        "epoch chosen on the test routines"
+        f"{PLAIN_NAMES[m.method]} {m.srcc:.3f}{_span(*spearman_interval(m.srcc, n))} at the last epoch of "
+        f"{tables.in_seeds(m.seeds)}, {m.best:.3f}{_span(*spearman_interval(m.best, n))} with the epoch chosen on the "
+        "test routines"
         for m in rows.itertuples()
     ]
     why = f"Ours: {'; '.join(told)} (intervals as of one training); ridge on the mean clip {r['ridge']:.3f}."
     if len(rows) > 1:
-        why += f" The nearest, {METHOD_NAMES[r['method']].replace(',', '')}, decides."
+        why += f" The nearest, {PLAIN_NAMES[r['method']]}, decides."
     repaired = every[every["method"] == "cofinal-repaired"]
     if methods == OURS and len(repaired):
         why += f" Repaired (chapter 18), which is no reading of the text, {repaired['srcc'].iloc[0]:.3f}."

@@ -281,7 +281,7 @@ def gap_in_words(results: pd.DataFrame, without: str = "TFM") -> Markdown:
         tests, ridge = arm[1] - whole[1], chosen.loc[chosen["target"] == target, "ridge"].iloc[-1]
         memory = "less" if arm[0] < whole[0] else "more"
         said.append(
-            f"- On {target}, over {n} seed{'s' * (n > 1)} that both have, "
+            f"- On {target}, over {tables.in_seeds(n)} that both have, "
             f"the whole reaches {whole[0]:.3f} on training and {whole[1]:.3f} on test routines, "
             f"{tables.ARM_NAMES[without]} {arm[0]:.3f} and {arm[1]:.3f}: it fits the training routines {memory} "
             f"closely, and ranks the test routines {abs(tests):.3f} {'better' if tests > 0 else 'worse'}. "

@@ -15,7 +15,7 @@ from sklearn.svm import SVC
 
 from cofinal_lib import tables
 from cofinal_lib.figures import BLACK, nothing, signed
-from cofinal_lib.figures.rivals import METHOD_COLOURS, METHOD_NAMES
+from cofinal_lib.figures.rivals import METHOD_COLOURS, METHOD_NAMES, PLAIN_NAMES
 from cofinal_lib.metrics import bootstrap_interval, mean_interval, spearman, spearman_interval
 
 KIND_NAMES = {"backbone": "backbone (mean clip)"} | METHOD_NAMES
@@ -225,7 +225,7 @@ def planes_in_words(results: pd.DataFrame, readout: pd.DataFrame, floor: pd.Data
 def _first(values: pd.Series, low: float) -> str:
     """The kind with the highest value, and those that lie in its interval over routines, whose lower end is `low`."""
     first = values.idxmax()
-    names = {kind: name.replace(",", "") for kind, name in KIND_NAMES.items()}
+    names = KIND_NAMES | PLAIN_NAMES
     near = [names[kind] for kind in values.index if kind != first and values[kind] >= low]
     beside = f"; inside its interval over routines: {', '.join(near)}" if near else ""
     return f"{names[first]} ({values[first]:.2f}{beside})"

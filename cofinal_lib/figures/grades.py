@@ -31,10 +31,10 @@ def sweep(results: pd.DataFrame, option: str, line: str) -> Figure:
     targets = list(results["target"].unique())
     if not targets:
         return nothing(line)
+    chosen = pd.concat([tables.on_shared_seeds(part) for _, part in chosen.groupby("target")])
     fig, axes = panels(len(targets), 2.9)
-    lowest = 0.0
     for ax, target in zip(axes.flat, targets, strict=False):
-        part = tables.on_shared_seeds(chosen[chosen["target"] == target])
+        part = chosen[chosen["target"] == target]
         default = _default(part, option)
         x = np.arange(len(part))
         if default is not None and np.isfinite(default["routines_low"]):
@@ -51,8 +51,8 @@ def sweep(results: pd.DataFrame, option: str, line: str) -> Figure:
         ax.set_xlabel(SETTING_NAMES[option], fontsize=10)
         ax.set_title(f"{target} ({part['source'].iloc[0]})\nseeds: {part['seeds'].min()}", fontsize=10)
         ax.axhline(0, color="0.2", lw=0.8)
-        lowest = min(lowest, part[["srcc", "srcc_low", "routines_low"]].min(axis=None))
-    axes[0, 0].set_ylim(lowest, 1)
+    lowest = chosen[["srcc", "srcc_low", "routines_low"]].min(axis=None)
+    axes[0, 0].set_ylim(min(0.0, lowest), 1)
     for ax in axes[:, 0]:
         ax.set_ylabel("test SRCC")
     return signed(fig, line)

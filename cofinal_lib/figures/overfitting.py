@@ -9,7 +9,7 @@ from pandas.io.formats.style import Styler
 
 from cofinal_lib import main_results, tables
 from cofinal_lib.figures import BLUE, COLOURS, band, nothing, signed
-from cofinal_lib.figures.rivals import METHOD_COLOURS, METHOD_NAMES
+from cofinal_lib.figures.rivals import METHOD_COLOURS, METHOD_NAMES, PLAIN_NAMES
 from cofinal_lib.metrics import mean_interval, pearson_of, spearman_interval, spearman_rows
 
 MEASURE_NAMES = {"srcc": "SRCC", "relative_l2": "R-ℓ2", "loss": "training loss"}
@@ -52,8 +52,7 @@ def learning_curves(results: pd.DataFrame, line: str, measures=("srcc", "loss"))
             ax.margins(x=0.02)
             ax.set_xlabel("epoch" if measure == measures[-1] else "", fontsize=9)
             if measure == measures[0]:
-                seeds = int(part["seeds"].iloc[0])
-                words = f"{METHOD_NAMES[method]}, {seeds} seed{'s' if seeds > 1 else ''}"
+                words = f"{METHOD_NAMES[method]}, {tables.in_seeds(int(part['seeds'].iloc[0]))}"
                 ax.set_title(f"{words}\n{target} ({part['source'].iloc[0]})", fontsize=9)
         first = next((ax for ax in along if ax.lines), along[0])
         first.set_ylabel(MEASURE_NAMES[measure], fontsize=10)
@@ -234,14 +233,14 @@ def overfit_in_words(found: pd.DataFrame, method: str = "cofinal") -> Markdown:
     return Markdown("\n".join(said) or f"{METHOD_NAMES[method]} has not been run there yet.")
 
 
-def order_of_gaps(found: pd.DataFrame, methods=("gdlt", "cofinal-released", "cofinal")) -> str:
-    """Some methods' gaps (`gaps`) on each target, the smallest first, with their seeds, in words."""
+COMPARED = ("gdlt", "cofinal-released", "cofinal")  # in words: the methods of Figure 6, CoFInAl in both forms
+
+
+def order_of_gaps(found: pd.DataFrame) -> str:
+    """The COMPARED methods' gaps (`gaps`) on each target, the smallest first, with their seeds, in words."""
     said = []
-    for target, part in found[found["method"].isin(methods)].sort_values("gap").groupby("target", sort=False):
-        words = [
-            f"{METHOD_NAMES[r.method].replace(',', '')} {r.gap:+.2f} ({r.seeds} seed{'s' if r.seeds > 1 else ''})"
-            for r in part.itertuples()
-        ]
+    for target, part in found[found["method"].isin(COMPARED)].sort_values("gap").groupby("target", sort=False):
+        words = [f"{PLAIN_NAMES[r.method]} {r.gap:+.2f} ({tables.in_seeds(r.seeds)})" for r in part.itertuples()]
         said.append(f"on {target}, {', '.join(words)}")
     return "; ".join(said) or "none has run yet"
 
@@ -254,8 +253,8 @@ def stopping_in_words(results: pd.DataFrame) -> Markdown:
     """
     chosen = results[results["without"] == ""]
     leads = main_results.selection_leads(chosen.drop_duplicates(["target", "method", "split", "selection", "decoding"]))
-    shown, said = leads["method"].isin(["gdlt", "cofinal-released", "cofinal"]), []
-    for r in leads[(leads["selection"] == "validation") & shown].itertuples():
+    said = []
+    for r in leads[(leads["selection"] == "validation") & leads["method"].isin(COMPARED)].itertuples():
         span = "a single training" if np.isnan(r.low) else f"{tables.span(r.low, r.high, '+')} over {r.pairs} trainings"
         said.append(f"- {METHOD_NAMES[r.method]}, {r.data} ({r.source}): {r.lead:+.3f} ({span}).")
     return Markdown("\n".join(said) or "Nothing has been run there yet.")

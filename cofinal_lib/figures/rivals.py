@@ -27,6 +27,7 @@ METHOD_NAMES = {
     "cofinal": "CoFInAl, as printed",
     "cofinal-repaired": "CoFInAl, repaired",
 }
+PLAIN_NAMES = {method: name.replace(",", "") for method, name in METHOD_NAMES.items()}  # where commas part a list
 METHOD_COLOURS = {
     "ridge": COLOURS["ridge"],
     "kernel-ridge": "#882255",
