@@ -13,7 +13,7 @@ STAGES = {
     "kernel-ridge": {},
     "c3d-svr": {},
     "ms-lstm": {
-        "reduce": "shorten every clip (all routines' clips in one list)",
+        "reduce": "fewer numbers a clip (all routines' clips in one list)",
         "attention": "50 summaries, each a weighted mean of clips",
         "lstm": "read the summaries",
         "scales.scale1": "read windows of 2 clips, may skip",
@@ -22,7 +22,7 @@ STAGES = {
         "merge": "join the four readings",
     },
     "action-net": {
-        "d_ct.embedding": "shorten every clip",
+        "d_ct.embedding": "fewer numbers a clip",
         "d_ct.gcn2": "each clip's context, from its neighbours",
         "d_ct.att": "a weight for each clip",
         "d_ct": "weighted sum of clips and contexts",
@@ -30,7 +30,7 @@ STAGES = {
         "fc": "one number from 0 to 1",
     },
     "gdlt": {
-        "in_proj": "shorten every clip (all routines' clips in one list)",
+        "in_proj": "fewer numbers a clip (all routines' clips in one list)",
         "transformer.encoder": "clips look at each other",
         "transformer.decoder": "each grade prototype gathers its evidence",
         "regressor": "each grade's answer; only the diagonal is used",
