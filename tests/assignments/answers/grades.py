@@ -158,6 +158,7 @@ ANSWERS = {
             "no square root": ("np.sqrt(", "("),
             "wrong normalisation: by N": ("/ spread if spread > 0 else np.nan", "/ len(p)"),
             "zero for a constant": ("else np.nan", "else 0.0"),
+            "zero for constant scores": ("else np.nan", "else np.nan if np.ptp(predicted) == 0 else 0.0"),
             "absolute value": ("return (p * q).sum()", "return abs(p * q).sum()"),
             "one side's ranks": ("rankdata(scores)", "scores * 1.0"),
             "the formula without ties": """
