@@ -85,7 +85,7 @@ def subgrades_figure(scores: pd.DataFrame, line: str) -> Figure:
         words = f"{target}: {len(here)} of 100 occur ({int((exact > 0).sum())} without rounding), {slipped} labels slip"
         ax.set_title(words, fontsize=9, loc="left")
         ax.tick_params(labelsize=8)
-    axes[-1].set_xlabel("sub-grade (orange: there by rounding alone)", fontsize=9)
+    axes[-1].set_xlabel("sub-level (orange: there by rounding alone)", fontsize=9)
     axes[len(axes) // 2].set_ylabel("training routines", fontsize=9)
     return signed(fig, line)
 
