@@ -24,6 +24,7 @@ from cofinal_lib.tables import (
     ranks,
     same_routines,
     signed_cell,
+    soft,
     styled,
 )
 
@@ -276,7 +277,7 @@ def selection_leads(results: pd.DataFrame) -> pd.DataFrame:
     lead, low, high (Student's 95 %, over seeds and, of twins, targets), pairs; spans, each pair's lead, as text.
     Methods that are solved have no epochs and are left out, as are seeds without a ranking.
     """
-    chosen = results.query("split == 'test' and decoding == 'soft' and method not in @SOLVED")
+    chosen = soft(results[~results["method"].isin(SOLVED)], split="test")
     chosen = chosen.assign(data=chosen["target"].where(chosen["source"] != "twin", "twins"))
     rows = []
     for (data, source, method), part in chosen.groupby(["data", "source", "method"], sort=False):
@@ -302,8 +303,7 @@ def beside_printed(results: pd.DataFrame) -> dict[str, int]:
     solved), networks, and below_ridge, those whose last epoch ridge regression on the mean clip surpasses.
     """
     official = results[results["source"] == "official"]
-    best = official.query("split == 'test' and selection == 'best_on_test' and decoding == 'soft'")
-    best = best.set_index("run_id")["srcc"]
+    best = soft(official, split="test", selection="best_on_test").set_index("run_id")["srcc"]
     counts = dict.fromkeys(("printed", "below", "best_below", "outside", "networks", "below_ridge"), 0)
     for r in last_epoch(official).itertuples():
         cell = printed_cell(r.target, r.method)

@@ -33,19 +33,22 @@ def group_of(target: str) -> str:
     return next((group for group, names in GROUPS.items() if name in names), "UI-PRMD")
 
 
+def soft(results: pd.DataFrame, **values: str) -> pd.DataFrame:
+    """Rows of an artefact's data (`results.tidy`) by soft decoding, with these values: soft(results, split="test")."""
+    for column, value in {"decoding": "soft", **values}.items():
+        results = results[results[column] == value]
+    return results
+
+
 def last_epoch(results: pd.DataFrame) -> pd.DataFrame:
     """Of an artefact's data (`results.tidy`), what is compared first: test routines, last epoch, soft decoding."""
-    chosen = results.query("split == 'test' and selection == 'last' and decoding == 'soft'").reset_index(drop=True)
-    chosen.attrs = results.attrs
-    return chosen
+    return soft(results, split="test", selection="last").reset_index(drop=True)
 
 
 def first_with(sources: tuple[str, ...], *frames: pd.DataFrame) -> pd.DataFrame:
     """The rows of some sources, of the first frame that has any; none where no frame has."""
     chosen = [frame[frame["source"].isin(sources)] for frame in frames]
-    i = next((i for i, rows in enumerate(chosen) if len(rows)), -1)
-    chosen[i].attrs = frames[i].attrs
-    return chosen[i]
+    return next((rows for rows in chosen if len(rows)), chosen[-1])
 
 
 PAGE = 76  # characters that a page of the book holds beside each other, in a table's letters
@@ -96,8 +99,7 @@ def results_table(results: pd.DataFrame) -> pd.DataFrame:
     if results.empty:
         return pd.DataFrame({"": ["no runs here"]}, index=[""])
     arms = results["without"].ne("").any()
-    best = results.query("split == 'test' and selection == 'best_on_test' and decoding == 'soft'")
-    best = best.set_index(["target", "method", "options"])["srcc"]
+    best = soft(results, split="test", selection="best_on_test").set_index(["target", "method", "options"])["srcc"]
     rows = {}
     for r in last_epoch(results).itertuples():
         paper = printed_cell(r.target, r.method, r.without) if r.source == "official" else np.nan

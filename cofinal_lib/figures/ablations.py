@@ -52,11 +52,6 @@ def _with_whole(results: pd.DataFrame) -> pd.DataFrame:
     return results[results["target"].isin(results.loc[results["without"] == "", "target"])]
 
 
-def _both_splits(results: pd.DataFrame) -> pd.DataFrame:
-    """Last epoch, soft decoding, training and test routines."""
-    return results.query("selection == 'last' and decoding == 'soft'")
-
-
 def arms_sketch() -> Figure:
     """Draw what each arm of Table 3 does at each stage, as we read it; changed stages stand out."""
     stages = ["clips to\nprocedures", "procedures to\ngrade features", "grade", "sub-grade", "grades\nin order"]
@@ -111,9 +106,8 @@ def arms_table(results: pd.DataFrame) -> Styler:
         return tables.styled(pd.DataFrame([{"": "no such runs here yet"}]), "arms-none").hide()
     last = tables.last_epoch(results)
     keys = ["target", "without"]
-    best = results.query("split == 'test' and selection == 'best_on_test' and decoding == 'soft'")
-    best = best.set_index(keys)["srcc"]
-    train = _both_splits(results).query("split == 'train'").set_index(keys)["srcc"]
+    best = tables.soft(results, split="test", selection="best_on_test").set_index(keys)["srcc"]
+    train = tables.soft(results, split="train", selection="last").set_index(keys)["srcc"]
     losses = tables.losses_of_arms(_with_whole(results)).set_index(keys)
     rows = {}
     for r in last.itertuples():
@@ -236,7 +230,7 @@ def train_and_test(results: pd.DataFrame, line: str) -> Figure:
 
     Thick: 95 % intervals over seeds; thin: over resampled test routines. Dashed: ridge regression on the mean clip.
     """
-    chosen = _both_splits(results)
+    chosen = tables.soft(results, selection="last")
     targets = list(chosen["target"].drop_duplicates())
     if not targets:
         return nothing(line)
@@ -265,7 +259,7 @@ def train_and_test(results: pd.DataFrame, line: str) -> Figure:
 
 def gap_in_words(results: pd.DataFrame, without: str = "TFM") -> Markdown:
     """Train and test SRCC of one arm and of the whole, in words, for each target that has both."""
-    chosen = _both_splits(results)
+    chosen = tables.soft(results, selection="last")
     trainings = chosen.set_index(["target", "split", "without"])["per_seed"]
     said = []
     for target in chosen["target"].unique():

@@ -121,7 +121,7 @@ def gaps(results: pd.DataFrame) -> pd.DataFrame:
     Args:
         results: of `results.tidy`, one artefact's or several'; a run that occurs twice counts once.
     """
-    chosen = results.query("selection == 'last' and decoding == 'soft'")
+    chosen = tables.soft(results, selection="last")
     chosen = chosen[chosen["without"] == ""].drop_duplicates(["target", "method", "split"])
     rows = []
     for (target, source, method), part in chosen.groupby(["target", "source", "method"], sort=False):

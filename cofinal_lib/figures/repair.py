@@ -11,7 +11,7 @@ from pandas.io.formats.style import Styler
 from cofinal_lib.crossval import corrected_interval
 from cofinal_lib.figures import BLUE, COLOURS, ORANGE, nothing, signed
 from cofinal_lib.metrics import fisher_mean
-from cofinal_lib.tables import ARM_NAMES, METHOD_NAMES, NOTHING, last_epoch, printed_cell, styled, two_lines
+from cofinal_lib.tables import ARM_NAMES, METHOD_NAMES, NOTHING, last_epoch, printed_cell, soft, styled, two_lines
 
 PRINTED = "as printed"
 FROZEN = "averages, dropout 0.3"  # the reading that `METHODS["cofinal-repaired"]` is
@@ -168,7 +168,7 @@ def _listed(names: pd.Series) -> str:
 def standing(results: pd.DataFrame) -> Styler:
     """Where the printed method stands: train and test SRCC of CoFInAl and of CoFInAl without its fusion, and ridge."""
     chosen = results[results["without"].isin(["", "TFM"])]
-    train = chosen.query("split == 'train' and selection == 'last' and decoding == 'soft'").set_index("run_id")["srcc"]
+    train = soft(chosen, split="train", selection="last").set_index("run_id")["srcc"]
     rows = {
         (r.target, ARM_NAMES[r.without]): {
             "seeds": str(r.seeds),
