@@ -124,6 +124,7 @@ def test_a_lead_holds_only_beyond_noise(difference, noise):
     assert (printed == CONTRADICTED) == (difference <= 0)
     assert (ours == DIFFERS) == (difference < -noise)
     assert verdicts.our_lead(difference, np.nan) == verdicts.reproduced(difference, noise, np.nan, 1) == UNKNOWN
+    assert verdicts.together([HOLDS, UNKNOWN]) == UNKNOWN, "what is undefined on one target is not within noise"
 
 
 # --------------------------------------------------------------------------------------- each harsh verdict, again
@@ -293,7 +294,19 @@ def test_cells_follow_a_readers_own_runs(tmp_path, monkeypatch):
     assert runs.cell(0.806, "rg/clubs").verdict == NOISE
     assert runs.beats("", "rg/clubs").verdict == UNKNOWN
     _kept_runs(tmp_path, "rg/clubs", "gdlt", 0.81, 0.72, 0.9)
-    assert runs.beats("", "rg/clubs").verdict == DIFFERS
+    assert runs.beats("", "rg/clubs").verdict == UNKNOWN, "without ranks there is no interval"
+
+
+def test_a_run_that_ranks_nothing_is_judged_by_nobody(tmp_path, monkeypatch):
+    monkeypatch.setattr(runs, "ROOT", tmp_path)
+    for method in ("cofinal", "gdlt"):
+        _kept_runs(tmp_path, "fisv/pcs", method, np.nan, np.nan, np.nan)
+    for row in ({"check": "runs.cell", "printed": "0.843"}, {"check": "runs.beats", "printed": "first"}):
+        found = claims.evaluate(row | {"args": {"target": "fisv/pcs"}})
+        assert found.verdict == UNKNOWN and "undefined" in found.missing and np.isnan(found.ours)
+    assert "undefined at the last epoch" in runs.cell(0.843, "fisv/pcs").why
+    _kept_runs(tmp_path, "fisv/pcs", "cofinal-released", 0.84, 0.7, 0.9)
+    assert runs.cell(0.843, "fisv/pcs").ours == 0.84, "what is undefined is the farthest from any printed cell"
 
 
 def test_two_methods_are_compared_on_the_same_routines_whatever_their_seeds(tmp_path, monkeypatch):
@@ -333,6 +346,7 @@ def test_overfitting_less_holds_only_where_it_does_so_on_every_target(tmp_path, 
         ({"fisv/tes": clear, "fisv/pcs": luck}, NOISE),
         ({"fisv/tes": worse, "fisv/pcs": worse}, DIFFERS),
         ({"fisv/tes": ([0.4], [0.6])}, UNKNOWN),  # one seed has no interval
+        ({"fisv/tes": clear, "fisv/pcs": (clear[0], [0.6, np.nan, 0.6])}, UNKNOWN),  # a seed ranks nothing
     ):
         _kept_arms(tmp_path, gaps)
         found = runs.narrows_gap("", "FGS")
@@ -358,7 +372,7 @@ def test_a_part_is_worth_something_only_beyond_luck_over_seeds_and_routines_on_e
     clear = [0.2, 0.1, 0.3, 3, 0.05, 0.35]
     seeds, routines = [0.2, -0.1, 0.5, 3, 0.05, 0.35], [0.2, 0.1, 0.3, 3, -0.05, 0.45]
     harms, no_ranks = [-0.2, -0.3, -0.1, 3, -0.35, -0.05], [0.2, 0.1, 0.3, 3, np.nan, np.nan]
-    monkeypatch.setattr(runs, "_official", lambda name: pd.DataFrame({"without": ["FGS"], "commit": ["c"]}))
+    monkeypatch.setattr(runs, "_official", lambda name: pd.DataFrame({"without": ["", "FGS", "GPM"]}))
     monkeypatch.setattr(runs, "_source", lambda rows: "these")
     for losses, verdict in (
         ([clear], HOLDS),
@@ -368,9 +382,12 @@ def test_a_part_is_worth_something_only_beyond_luck_over_seeds_and_routines_on_e
         ([harms, harms], DIFFERS),
         ([clear, harms], NOISE),
         ([[0.2, np.nan, np.nan, 1, 0.05, 0.35]], UNKNOWN),
+        ([clear, [np.nan] * 3 + [3, np.nan, np.nan]], UNKNOWN),
     ):
         rows = [(f"fisv/{i}", "FGS", *loss) for i, loss in enumerate(losses)] + [("fisv/0", "GPM", *harms)]
-        monkeypatch.setattr(runs, "_losses", lambda rows=rows: pd.DataFrame(rows, columns=columns))
+        every = pd.DataFrame(rows, columns=columns)
+        of = lambda frame, every=every: every[every["without"].isin(frame["without"])]  # noqa: E731
+        monkeypatch.setattr(runs.tables, "losses_of_arms", of)
         found = runs.part("", "FGS")
         assert found.verdict == verdict, losses
         assert verdict == UNKNOWN or found.ours == pytest.approx(np.mean([loss[0] for loss in losses]))

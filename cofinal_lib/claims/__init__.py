@@ -8,7 +8,7 @@ from importlib import import_module, resources
 import pandas as pd
 import yaml
 
-from cofinal_lib.claims.verdicts import VERDICTS, Finding, number
+from cofinal_lib.claims.verdicts import UNKNOWN, VERDICTS, Finding, number
 from cofinal_lib.errors import CofinalError
 from cofinal_lib.records import REFERENCE
 
@@ -40,7 +40,10 @@ def evaluate(row: dict) -> Finding:
     """Run a claim's check, on what it prints (as a number where it is one) and on its arguments."""
     module, function = row["check"].split(".")
     check = getattr(import_module(f"cofinal_lib.claims.{module}"), function)
-    return check(number(row["printed"]), **row.get("args", {}))
+    found = check(number(row["printed"]), **row.get("args", {}))
+    if found.verdict == UNKNOWN and not found.missing:  # the runs are there, and cannot be judged
+        return found._replace(missing="a ranking of the test routines in every seed: it is undefined, or was not kept")
+    return found
 
 
 def ledger(claim: str | None = None) -> pd.DataFrame:

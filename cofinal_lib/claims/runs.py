@@ -10,6 +10,7 @@ from cofinal_lib.claims.verdicts import (
     DIFFERS,
     HOLDS,
     NOISE,
+    UNKNOWN,
     Finding,
     cannot,
     our_lead,
@@ -24,11 +25,13 @@ from cofinal_lib.rivals import SOLVED
 
 ROOT = results.RESULTS  # where results lie
 OURS = ("cofinal", "cofinal-released")  # the paper's one CoFInAl: as its text and as its program have it
+COLUMNS = "target source method kind without n_grades n_subgrades run_id seeds per_seed srcc".split()
+COLUMNS += "split selection decoding measure epoch mean value stage".split()  # what is asked of any artefact's data
 
 
 def _official(name: str) -> pd.DataFrame:
-    """Rows of an artefact's data on official features, a reader's own or else ours; empty where there are none."""
-    frames = [pd.DataFrame({"target": [], "source": [], "method": []}, dtype=object)]
+    """Rows of an artefact's data on official features, a reader's own or else ours; none where there is no file."""
+    frames = [pd.DataFrame(columns=COLUMNS)]
     for root in (results.ours(ROOT), ROOT):
         with suppress(CofinalError):
             frames.insert(0, results.read(name, "paper", root))
@@ -36,24 +39,22 @@ def _official(name: str) -> pd.DataFrame:
 
 
 def _source(rows: pd.DataFrame) -> str:
-    """Provenance of some rows: targets, seeds, epochs, device, torch, commit, command."""
-    return tables.signature(rows, rows.attrs.get("command", ""))
+    """Provenance of some rows: targets, seeds, epochs, device, torch, commit, command; "" of none."""
+    return tables.signature(rows, rows.attrs.get("command", "")) if len(rows) else ""
 
 
 def _cells(name: str, target: str) -> pd.DataFrame:
     """Test results of one target (last epoch, soft): a row a method and arm, with `best`, its best on test."""
     frame = _official(name)
     part = frame[frame["target"] == target]
-    if part.empty:
-        return part
-    last = tables.last_epoch(part)
-    best = part.query("split == 'test' and selection == 'best_on_test' and decoding == 'soft'")
-    last["best"] = last["run_id"].map(best.set_index("run_id")["srcc"])
-    return last
+    best = tables.soft(part, split="test", selection="best_on_test").set_index("run_id")["srcc"]
+    return tables.last_epoch(part).assign(best=lambda last: last["run_id"].map(best))
 
 
-def _span(low: float, high: float) -> str:
-    return "" if pd.isna(low) else f" [{low:.3f}, {high:.3f}]"
+def _estimate(srcc: float, low: float, high: float) -> str:
+    """An SRCC, or a difference of two, and its interval where it is known, in words."""
+    interval = "" if np.isnan(low) else f" [{low:.3f}, {high:.3f}]"
+    return "undefined" if np.isnan(srcc) else f"{srcc:.3f}{interval}"
 
 
 # --------------------------------------------------------------------------------------- Table 1
@@ -73,7 +74,7 @@ def cell(printed: float, target: str, methods: list[str] = OURS) -> Finding:
         if target.startswith("rg/"):
             return cannot("rg features", f"We cannot run {names} on {target}: the features' published links are dead.")
         return cannot(f"a run of {names} on {target}", f"No run of {names} on {target} is kept yet.")
-    r = rows.loc[(rows["srcc"] - printed).abs().idxmin()]
+    r = rows.loc[(rows["srcc"] - printed).abs().fillna(np.inf).idxmin()]
     n = tables.N_TEST[tables.group_of(target)]
     low, high = spearman_interval(r["srcc"], n)
     best_low, best_high = spearman_interval(r["best"], n)
@@ -81,8 +82,8 @@ def cell(printed: float, target: str, methods: list[str] = OURS) -> Finding:
     if verdict == DIFFERS and best_low <= printed <= best_high:
         verdict = NOISE
     told = [
-        f"{PLAIN_NAMES[m.method]} {m.srcc:.3f}{_span(*spearman_interval(m.srcc, n))} at the last epoch of "
-        f"{tables.in_seeds(m.seeds)}, {m.best:.3f}{_span(*spearman_interval(m.best, n))} with the epoch chosen on the "
+        f"{PLAIN_NAMES[m.method]} {_estimate(m.srcc, *spearman_interval(m.srcc, n))} at the last epoch of "
+        f"{tables.in_seeds(m.seeds)}, {_estimate(m.best, *spearman_interval(m.best, n))} with the epoch chosen on the "
         "test routines"
         for m in rows.itertuples()
     ]
@@ -106,10 +107,10 @@ def beats(printed: str, target: str) -> Finding:
     if own.empty or other.empty:
         lacking = "GDLT" if len(own) else "CoFInAl"
         return cannot(f"a run of {lacking} on {target}", f"No run of {lacking} on {target} is kept yet.")
-    r, o = own.loc[own["srcc"].idxmax()], other.iloc[0]
+    r, o = own.loc[own["srcc"].fillna(-np.inf).idxmax()], other.iloc[0]
     d, (low, high) = r["srcc"] - o["srcc"], tables.same_routines(r, o)
     said = tables.printed_cell(target, r["method"]) - tables.printed_cell(target, "gdlt")
-    verdict = HOLDS if low > 0 else NOISE if low <= said <= high else DIFFERS
+    verdict = HOLDS if low > 0 else NOISE if low <= said <= high else UNKNOWN if np.isnan(low) else DIFFERS
     told = ", ".join(f"{METHOD_NAMES[m.method]} {m.srcc:.3f} ({m.seeds})" for m in own.itertuples())
     why = f"Last epoch (seeds): {told}; GDLT {o['srcc']:.3f} ({o['seeds']}). The best counts; the "
     why += f"printed lead is {said:.3f}."
@@ -126,18 +127,14 @@ def unavailable(printed: str, missing: str, targets: list[str], why: str) -> Fin
 # --------------------------------------------------------------------------------------- Table 3
 
 
-def _losses() -> pd.DataFrame:
-    frame = _official("table3")
-    return tables.losses_of_arms(frame) if len(frame) else pd.DataFrame({"target": [], "without": []}, dtype=object)
-
-
 def part(printed: str, without: str) -> Finding:
     """What a part of CoFInAl is worth on official features: the whole method less the arm without it.
 
     A target holds, or differs, where the difference is beyond luck over seeds and over test routines.
     """
-    found = _losses()
-    found = found[(found["without"] == without) & (found["seeds"] > 1)] if len(found) else found
+    frame = _official("table3")
+    frame = frame[frame["without"].isin(["", without])]
+    found = tables.losses_of_arms(frame).query("seeds > 1")
     if found.empty:
         return cannot(f"runs without {without} on official features")
     noise = np.fmax(found["loss"] - found["low"], (found["routines_high"] - found["routines_low"]) / 2)
@@ -145,12 +142,13 @@ def part(printed: str, without: str) -> Finding:
     told = [
         f"{r.target}: leaving it out {'costs' if r.loss > 0 else 'gains'} {abs(r.loss):.3f} (loss {r.low:+.3f} to "
         f"{r.high:+.3f} over {r.seeds} seeds, {r.routines_low:+.3f} to {r.routines_high:+.3f} over routines)"
+        if np.isfinite(r.loss)
+        else f"{r.target}: undefined"
         for r in found.itertuples()
     ]
     why = f"{'; '.join(told)}. The paper's runs are on RG."
-    frame = _official("table3")
     ends = found[["low", "routines_low"]].min(axis=None), found[["high", "routines_high"]].max(axis=None)
-    return Finding(verdict, why, found["loss"].mean(), *ends, _source(frame[frame["without"].isin(["", without])]))
+    return Finding(verdict, why, found["loss"].mean(), *ends, _source(frame))
 
 
 def narrows_gap(printed: str, without: str) -> Finding:
@@ -158,8 +156,7 @@ def narrows_gap(printed: str, without: str) -> Finding:
 
     On every target where both ran with two seeds or more.
     """
-    frame = _official("table3")
-    chosen = frame.query("selection == 'last' and decoding == 'soft'") if len(frame) else frame.assign(without="")
+    chosen = tables.soft(_official("table3"), selection="last")
     runs = {(t, w): part for (t, w), part in chosen.groupby(["target", "without"], sort=False)}
     arm = {"FGS": "a learned classifier in place of the fixed ETF", "L_R": "no regulariser"}[without]
     found, said, targets = [], [], []
@@ -175,8 +172,8 @@ def narrows_gap(printed: str, without: str) -> Finding:
         found.append((less, low, high))
         targets.append(target)
         said.append(
-            f"On {target} the gap between training and test is {gap[''].mean():.3f} as printed and "
-            f"{gap[without].mean():.3f} with {arm} (less by {less:.3f} [{low:.3f}, {high:.3f}], {n} seeds)."
+            f"On {target} the gap between training and test is {tables.number(gap[''].mean())} as printed and "
+            f"{tables.number(gap[without].mean())} with {arm} (less by {_estimate(less, low, high)}, {n} seeds)."
         )
     if not found:
         return cannot(f"a run without {without} on official features")
@@ -200,27 +197,27 @@ def extremes(printed: str, artefact: str, option: str) -> Finding:
 
     On every target with at least three numbers.
     """
-    frame = _official(artefact)
-    last = tables.last_epoch(frame) if len(frame) else frame
-    whole = last[last["without"] == ""] if len(last) else last
-    counts = whole.groupby("target")[option].nunique() if len(whole) else pd.Series(dtype=int)
+    last = tables.last_epoch(_official(artefact))
+    whole = last[last["without"] == ""]
+    counts = whole.groupby("target")[option].nunique()
     if counts.empty or counts.max() < 3:
         told = ", ".join(f"{r[option]:g}: {r['srcc']:.3f} ({r['target']})" for _, r in whole.iterrows())
         return cannot(
             f"runs with more numbers of {'grades' if option == 'n_grades' else 'sub-grades'}",
             f"At least three numbers on one target are needed; kept so far: {told or 'none'}.",
-            _source(whole) if len(whole) else "",
+            _source(whole),
         )
     verdicts, said = [], []
     for target in counts.index[counts >= 3]:
         rows = tables.on_shared_seeds(whole[whole["target"] == target].sort_values(option))
-        best, ends = rows.loc[rows["srcc"].idxmax()], rows.iloc[[0, -1]]
+        best, ends = rows.loc[rows["srcc"].fillna(-np.inf).idxmax()], rows.iloc[[0, -1]]
         inner = best[option] not in ends[option].to_numpy()
         others = ends if inner else rows.iloc[1:-1]
         clear = (others["srcc_high"] < best["srcc_low"]).all()  # beyond the luck of seeds
-        verdicts.append(NOISE if not clear else HOLDS if inner else DIFFERS)
+        undefined = rows["srcc"].isna().any()
+        verdicts.append(UNKNOWN if undefined else NOISE if not clear else HOLDS if inner else DIFFERS)
         told = ", ".join(
-            f"{r[option]:g}: {r['srcc']:.3f}{_span(r['srcc_low'], r['srcc_high'])}" for _, r in rows.iterrows()
+            f"{r[option]:g}: {_estimate(r['srcc'], r['srcc_low'], r['srcc_high'])}" for _, r in rows.iterrows()
         )
         said.append(f"On {target}, over seeds, {told}.")
     judged = whole[whole["target"].isin(counts.index[counts >= 3])]
@@ -235,7 +232,7 @@ def readout(printed: str, of: list[str], beyond: str | None = None) -> Finding:
     `beyond`) holds within it.
     """
     frame = _official("figure5-readout")
-    chosen = frame[frame["measure"] == "plane, other routines"] if len(frame) else pd.DataFrame({"kind": []})
+    chosen = frame[frame["measure"] == "plane, other routines"]
     values = {kind: part["value"].to_numpy() for kind, part in chosen.groupby("kind")}
     of = [kind for kind in of if kind in values]
     if not of or (beyond and beyond not in values):
@@ -264,7 +261,7 @@ def nearer_line(printed: str) -> Finding:
     counts.
     """
     frame = _official("figure5")
-    points = frame[frame["kind"].isin([*OURS, "gdlt"])] if len(frame) else pd.DataFrame({"kind": []})
+    points = frame[frame["kind"].isin([*OURS, "gdlt"])]
     ran = [kind for kind in OURS if kind in set(points["kind"])]
     if not ran or "gdlt" not in set(points["kind"]):
         return cannot("predictions of CoFInAl and GDLT on official features")
@@ -294,8 +291,7 @@ def nearer_line(printed: str) -> Finding:
 
 def backbone_suits(printed: str) -> Finding:
     """Whether the frozen features are unfit: no run says so; what regressions and networks read off them is told."""
-    rows, said = _official("table1"), []
-    last = tables.last_epoch(rows) if len(rows) else rows
+    last, said = tables.last_epoch(_official("table1")), []
     for target, part_ in last.groupby("target", sort=False):
         solved = part_["method"].isin(SOLVED)
         if 0 < solved.sum() < len(part_):
@@ -312,8 +308,6 @@ def backbone_suits(printed: str) -> Finding:
 def _curve(method: str, target: str) -> pd.DataFrame:
     """Training and test SRCC where both were measured: index epoch, columns train, test."""
     frame = _official("figure6")
-    if frame.empty:
-        return pd.DataFrame(columns=["train", "test"])
     chosen = frame[(frame["method"] == method) & (frame["target"] == target) & (frame["measure"] == "srcc")]
     wide = chosen.pivot(index="epoch", columns="split", values="mean")
     return wide.reindex(columns=["train", "test"]).dropna()
@@ -322,13 +316,12 @@ def _curve(method: str, target: str) -> pd.DataFrame:
 def crossing(printed: int) -> Finding:
     """After which epoch GDLT's training SRCC surpasses its test SRCC on Ball; Fis-V's PCS is told beside it."""
     ball, pcs = _curve("gdlt", "rg/ball"), _curve("gdlt", "fisv/pcs")
-    told, source = "no run of GDLT on Fis-V is kept yet", ""
+    told, source = "no run of GDLT on Fis-V is kept yet", _source(_official("figure6").query("method == 'gdlt'"))
     if len(pcs):
         over = pcs.index[pcs["train"] > pcs["test"]]
         end = pcs["train"].iloc[-1] - pcs["test"].iloc[-1]
         first = f"at epoch {over[0]} first" if len(over) else "never"
         told = f"on Fis-V's PCS it is above {first}, by {end:.3f} at the end"
-        source = _source(_official("figure6").query("method == 'gdlt'"))
     if ball.empty:
         return cannot(
             "rg features", f"The curve is of Ball; {told} (measured every fifth epoch, without dropout).", source
@@ -377,7 +370,7 @@ def overfits_less(printed: str, target: str) -> Finding:
 
 def _parts(measure: str) -> pd.DataFrame:
     frame = _official("parts")
-    return frame[frame["measure"] == measure] if len(frame) else frame
+    return frame[frame["measure"] == measure]
 
 
 def mask(printed: str, grades: int) -> Finding:
@@ -425,7 +418,7 @@ def _trained(rows: pd.DataFrame) -> str:
 def times(printed: float, method: str) -> Finding:
     """A time of Table 2: the paper names no machine, and the released README one that is not here; ours is told."""
     told, source = "no timing is kept", ""
-    try:
+    with suppress(CofinalError):
         frame = results.read("table2-times", "paper", ROOT)
         row = frame[(frame["batch"] == 1) & (frame["method"].map(PRINTED_ROWS) == method)].iloc[0]
         told = f"on a CPU, one thread, the released network took {row['ms']:.2f} ms"
@@ -433,7 +426,5 @@ def times(printed: float, method: str) -> Finding:
             told += f", {row['ratio']:.2f} times GDLT (the middle half of repeats: {row['ratio_low']:.2f} to "
             told += f"{row['ratio_high']:.2f})"
         source = f"device {row['device']} · torch {row['torch']} · cofinal reproduce table2"
-    except CofinalError:
-        pass
     why = f"The text names neither machine nor batch, the released README an RTX 3090; {told}."
     return cannot("an RTX 3090, and the batch", why, source)

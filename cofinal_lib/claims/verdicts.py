@@ -86,5 +86,10 @@ def our_lead(difference: float, noise: float) -> str:
 
 
 def together(verdicts: list[str]) -> str:
-    """Of a claim judged on several targets: it holds, or differs, where it does so on all; else it is within noise."""
+    """Of a claim judged on several targets: it holds, or differs, where it does so on all; else it is within noise.
+
+    Where one of them cannot be judged, for an SRCC is undefined, neither can the claim.
+    """
+    if UNKNOWN in verdicts:
+        return UNKNOWN
     return verdicts[0] if set(verdicts) in ({HOLDS}, {DIFFERS}) else NOISE
