@@ -281,7 +281,7 @@ def nearer_line(printed: str) -> Finding:
     why = f"On {points['target'].iloc[0]} slopes are off the ideal line's by: {told}."
     d = found["gdlt"] - found[own]
     seeds = {kind: len(wide.loc[kind]) for kind in found}
-    verdict = our_lead(d, d - low)
+    verdict = HOLDS if low > 0 else DIFFERS if high < 0 else NOISE
     if verdict == HOLDS and min(seeds[own], seeds["gdlt"]) < 2:
         verdict = NOISE
         why += " One seed a method knows nothing of the luck of seeds."
