@@ -4,8 +4,6 @@ Released: github.com/ZhouKanglei/CoFInAl_AQA at fe1f4c1. Files and lines of it s
 paper/settings.csv; what is measured here is measured on our copy, `rivals.cofinal_released`, or on public labels.
 """
 
-from importlib.resources import files
-
 import numpy as np
 import pandas as pd
 import torch
@@ -22,12 +20,6 @@ from cofinal_lib.rivals.cofinal_released import LEVELS, ReleasedCoFInAl, normali
 
 COMMIT = COFINAL.rsplit("/", 1)[1]
 PAGES = f"https://github.com/ZhouKanglei/CoFInAl_AQA/blob/{COMMIT}"
-
-
-def facts(table: str) -> pd.DataFrame:
-    """Read "equations" (Eq. 1 to 16: text, released, ours) or "settings" (Sec. 4.1's and the scripts'); all strings."""
-    with files("cofinal_lib.paper").joinpath(f"{table}.csv").open() as file:
-        return pd.read_csv(file, dtype=str, keep_default_na=False)
 
 
 def permalinks(places: str) -> list[tuple[str, str]]:

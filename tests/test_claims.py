@@ -24,7 +24,7 @@ from cofinal_lib.claims.verdicts import CONTRADICTED, DIFFERS, HOLDS, NOISE, UNK
 from cofinal_lib.errors import CofinalError
 from cofinal_lib.figures import ledger as draw
 from cofinal_lib.metrics import difference_interval, spearman_interval
-from cofinal_lib.paper import printed, released
+from cofinal_lib.paper import facts, printed
 from cofinal_lib.records import REFERENCE
 
 BOOK = Path(__file__).parents[1]
@@ -79,9 +79,9 @@ def test_numbers_in_the_rows_are_those_of_the_tables():
 
 
 def test_a_released_fact_has_one_value_or_one_for_each_target():
-    facts = released()
-    assert facts["fact"].is_unique and facts["where"].str.len().min() > 0
-    assert set(facts["value"].str.split("|").str.len()) == {1, 6}
+    read = facts("released")
+    assert read["fact"].is_unique and read["where"].str.len().min() > 0
+    assert set(read["value"].str.split("|").str.len()) == {1, 6}
 
 
 # --------------------------------------------------------------------------------------- the rules

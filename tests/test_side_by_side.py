@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from cofinal_lib import CoFInAl, CoFInAlConfig, artefact, side_by_side, simplex_etf
 from cofinal_lib.data import official_scores
 from cofinal_lib.figures import side_by_side as draw
+from cofinal_lib.paper import facts
 from cofinal_lib.rivals.cofinal_released import ReleasedCoFInAl, ReleasedCoFInAlConfig
 
 BOOK = Path(__file__).parents[1] / "book"
@@ -36,18 +37,18 @@ def released(**options):
 
 
 def test_every_equation_has_a_row_and_every_row_a_section():
-    table = side_by_side.facts("equations")
+    table = facts("equations")
     assert {str(n) for n in range(1, 17)} <= set(table["equation"])
     targets = set(re.findall(r"^\(side-(\w+)\)=$", markdown("13-side-by-side"), re.MULTILINE))
     assert set(table["section"]) <= targets
-    assert set(side_by_side.facts("errata")["section"]) == set(
+    assert set(facts("errata")["section"]) == set(
         re.findall(r"^\(errata-(\w+)\)=$", markdown("14-errata"), re.MULTILINE)
     )
     assert not (table == "").any(axis=None)
 
 
 def test_ours_is_shown_where_the_table_says():
-    for shown in side_by_side.facts("equations")["ours_shown"]:
+    for shown in facts("equations")["ours_shown"]:
         page, _, section = shown.partition("#")
         headings = re.findall(r"^#+ (.+)$", markdown(page), re.MULTILINE)
         assert section in [make_id(re.sub(r"\$[^$]*\$", "", h)) for h in headings], shown
@@ -56,7 +57,7 @@ def test_ours_is_shown_where_the_table_says():
 def test_ours_exists():
     import importlib
 
-    for ours in side_by_side.facts("equations")["ours_at"]:
+    for ours in facts("equations")["ours_at"]:
         words = ours.split(", ")
         for file, name in zip(words[::2], words[1::2], strict=True):
             thing = importlib.import_module(f"cofinal_lib.{file.removesuffix('.py')}")
@@ -71,7 +72,7 @@ def test_permalinks_name_the_pinned_commit_and_the_lines():
         ("README.md", f"{side_by_side.PAGES}/README.md"),
     ]
     assert len(side_by_side.COMMIT) == 40
-    places = [*side_by_side.facts("equations")["released_at"], *side_by_side.facts("settings")["released_at"]]
+    places = [*facts("equations")["released_at"], *facts("settings")["released_at"]]
     for place in " ".join(places).split():
         assert re.fullmatch(r"[\w/.]+\.(py|sh|md)(:\d+(-\d+)?)?", place), place
         first, _, last = place.partition(":")[2].partition("-")

@@ -1,17 +1,17 @@
 """Checks of what the text says about training against the released code, as read at the pinned commit."""
 
+from cofinal_lib.claims.printed import TARGETS
 from cofinal_lib.claims.verdicts import DIFFERS, HOLDS, Finding, number
 from cofinal_lib.data.registry import COFINAL
-from cofinal_lib.paper import released
+from cofinal_lib.paper import facts
 
-TARGETS = ("ball", "clubs", "hoop", "ribbon", "tes", "pcs")
 COMMIT = COFINAL.rsplit("/", 1)[1][:7]
 SOURCE = f"released code at {COMMIT}, read"
 
 
 def _fact(name: str) -> tuple[dict[str, str], str, str]:
     """A fact's value for each target, and where it was read, at which commit."""
-    row = released().set_index("fact").loc[name]
+    row = facts("released").set_index("fact").loc[name]
     values = row["value"].split("|")
     return (
         dict(zip(TARGETS, values * (len(TARGETS) // len(values)), strict=True)),

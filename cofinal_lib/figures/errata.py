@@ -11,7 +11,7 @@ from cofinal_lib.errata import READINGS, against_ours
 from cofinal_lib.figures import BLUE, ORANGE, band, signed
 from cofinal_lib.figures.side_by_side import anchor
 from cofinal_lib.metrics import mean_interval
-from cofinal_lib.side_by_side import facts
+from cofinal_lib.paper import facts
 
 DECODINGS = {"soft": "soft score", "hard": "hard score"}
 COLUMN_COLOURS = {"ours": BLUE, "predicted": ORANGE}

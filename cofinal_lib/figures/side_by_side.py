@@ -10,7 +10,8 @@ from pandas.io.formats.style import Styler
 
 from cofinal_lib import tables
 from cofinal_lib.figures import BLUE, COLOURS, GREEN, ORANGE, PURPLE, RED, SKY, signed
-from cofinal_lib.side_by_side import facts, permalinks, subgrades
+from cofinal_lib.paper import facts
+from cofinal_lib.side_by_side import permalinks, subgrades
 
 RELEASED, PRINTED = SKY, COLOURS["cofinal"]  # as in every figure of the book
 

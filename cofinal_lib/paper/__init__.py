@@ -1,4 +1,4 @@
-"""What the paper prints, as it prints it (errors included): tables 1 to 3; and facts of its authors' released code."""
+"""What the paper prints, as it prints it (errors included): tables 1 to 3; what it says, and what its code does."""
 
 from importlib.resources import files
 
@@ -21,11 +21,13 @@ def table1(backbone: str) -> pd.DataFrame:
     return rows[rows["backbone"].str.startswith(backbone)].set_index("method")
 
 
-def released() -> pd.DataFrame:
-    """What the released code does, as read at the pinned commit (`data.registry.COFINAL`): fact, value, where.
+def facts(table: str) -> pd.DataFrame:
+    """Read a table of words; an empty cell is "".
 
-    `commit` names an older one, where only that shows the fact. A value that depends on the target is six, for
-    ball|clubs|hoop|ribbon|tes|pcs.
+    "equations": Eq. 1 to 16 in the text, the released program and ours. "settings": Sec. 4.1's and the scripts'.
+    "errata": equations that cannot be meant as printed, and how we read them. "released": what the released code does,
+    as read at the pinned commit (`data.registry.COFINAL`): fact, value, where; `commit` names an older one, where only
+    that shows the fact; a value that depends on the target is six, for ball|clubs|hoop|ribbon|tes|pcs.
     """
-    with files(__name__).joinpath("released.csv").open() as file:
-        return pd.read_csv(file, dtype=str).fillna({"commit": ""})
+    with files(__name__).joinpath(f"{table}.csv").open() as file:
+        return pd.read_csv(file, dtype=str, keep_default_na=False)
