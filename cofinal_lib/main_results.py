@@ -15,7 +15,7 @@ from cofinal_lib.tables import (
     METHOD_NAMES,
     N_TEST,
     NOTHING,
-    PRINTED_ROWS,
+    TABLE1_ROWS,
     group_of,
     in_seeds,
     last_epoch,
@@ -49,14 +49,14 @@ def compare(grid: pd.DataFrame) -> pd.DataFrame:
         rows.append((*head, r.method, r.srcc, r.srcc_low, r.srcc_high, r.routines_low, r.routines_high))
         beside.append((*head, "ridge", r.ridge, np.nan, np.nan, *spearman_interval(r.ridge, N_TEST[group])))
     table = printed("table1").set_index(["method", "backbone"])
-    for method, row in PRINTED_ROWS.items():
+    for method, row in TABLE1_ROWS.items():
         for group, names in GROUPS.items():
             for name in names:
                 over_routines = spearman_interval(table.loc[row, name], N_TEST[group])
                 rows.append(("paper", group, name, method, table.loc[row, name], np.nan, np.nan, *over_routines))
     for target in grid.loc[grid["target"].str.contains("@"), "target"].unique():
         group, name = group_of(target), target.split("/")[1]
-        for method in PRINTED_ROWS:
+        for method in TABLE1_ROWS:
             if np.isfinite(rho := printed_cell(target, method)):
                 over_routines = spearman_interval(rho, N_TEST[group])
                 rows.append(("paper", group, name, method, rho, np.nan, np.nan, *over_routines))

@@ -11,7 +11,7 @@ from cofinal_lib.metrics import bootstrap_interval, difference_interval, mean_in
 from cofinal_lib.paper import printed
 
 # Table 1's row of each of ours: the paper has one CoFInAl, and marks its own version of HGCN by a star.
-PRINTED_ROWS = {
+TABLE1_ROWS = {
     "c3d-svr": ("C3D+SVR", "C3D"),
     "ms-lstm": ("MS-LSTM", "VST"),
     "action-net": ("ACTION-NET", "VST + ResNet"),
@@ -202,7 +202,7 @@ def printed_cell(target: str, method: str, without: str = "") -> float:
     if without:
         table = printed("table3").set_index("without")
         return float(table.loc[without, name]) if name in table and not backbone else np.nan
-    table, (row, _) = printed("table1"), PRINTED_ROWS.get(method, (None, None))
+    table, (row, _) = printed("table1"), TABLE1_ROWS.get(method, (None, None))
     same = table[(table["method"] == row) & table["backbone"].str.startswith(backbone.upper() or "VST")]
     return float(same[name].iloc[0]) if len(same) and name in same else np.nan
 

@@ -71,11 +71,11 @@ NOTHING = runs(["twin/ball"]).iloc[:0]
 
 def test_every_method_has_a_name_a_colour_and_a_printed_row():
     assert list(METHOD_NAMES) == list(METHODS) == list(networks.STAGES)
-    assert list(METHODS) == [*BASELINES, *tables.PRINTED_ROWS, "cofinal-repaired"]
+    assert list(METHODS) == [*BASELINES, *tables.TABLE1_ROWS, "cofinal-repaired"]
     assert set(METHODS) <= set(METHOD_COLOURS)
     assert len({METHOD_COLOURS[m] for m in METHODS}) == len(METHODS)
     rows = printed("table1").set_index(["method", "backbone"]).index
-    assert set(tables.PRINTED_ROWS.values()) <= set(rows)
+    assert set(tables.TABLE1_ROWS.values()) <= set(rows)
 
 
 @pytest.mark.parametrize("method", METHODS)

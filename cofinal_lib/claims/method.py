@@ -270,7 +270,7 @@ def line(printed: str) -> Finding:
 
 COUNTED = "counted on one routine (68 clips; ACTION-NET's 26, and 80 images), our rebuilding of the released networks"
 TOLERANCE = 0.02  # counters differ by what they count: normalisation, biases
-_METHODS = {name: method for method, name in efficiency.PRINTED_ROWS.items()}
+_METHODS = {name: method for method, name in efficiency.TABLE2_ROWS.items()}
 
 
 @cache

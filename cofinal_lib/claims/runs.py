@@ -17,7 +17,7 @@ from cofinal_lib.claims.verdicts import (
     reproduced,
     together,
 )  # fmt: skip
-from cofinal_lib.efficiency import PRINTED_ROWS
+from cofinal_lib.efficiency import TABLE2_ROWS
 from cofinal_lib.errors import CofinalError
 from cofinal_lib.figures.rivals import METHOD_NAMES, PLAIN_NAMES
 from cofinal_lib.metrics import mean_interval, spearman_interval
@@ -420,7 +420,7 @@ def times(printed: float, method: str) -> Finding:
     told, source = "no timing is kept", ""
     with suppress(CofinalError):
         frame = results.read("table2-times", "paper", ROOT)
-        row = frame[(frame["batch"] == 1) & (frame["method"].map(PRINTED_ROWS) == method)].iloc[0]
+        row = frame[(frame["batch"] == 1) & (frame["method"].map(TABLE2_ROWS) == method)].iloc[0]
         told = f"on a CPU, one thread, the released network took {row['ms']:.2f} ms"
         if method != "GDLT":
             told += f", {row['ratio']:.2f} times GDLT (the middle half of repeats: {row['ratio_low']:.2f} to "
