@@ -35,8 +35,8 @@ def between(name: str) -> re.Pattern:
     return re.compile(rf"(?<=<!-- {name} -->\n).*?(?=<!-- /{name} -->)", re.DOTALL)
 
 
-def findings(folder: str) -> str:
-    """In Markdown: what the trainings on Fis-V say, a line each; `folder` is where the chapters lie."""
+def findings() -> str:
+    """In Markdown: what the trainings on Fis-V say, a line each; links are as in the chapters' folder."""
     table1, leads = kept("table1").query("source == 'official'"), main_results.printed_leads()
     columns = leads[leads["target"] != "average"]
     networks = main_results.beside_printed(table1)
@@ -49,7 +49,7 @@ def findings(folder: str) -> str:
     )
 
     def chapter(name: str) -> str:
-        return f"[chapter {int(name[:2])}]({folder}{name}.ipynb)"
+        return f"[chapter {int(name[:2])}]({name}.ipynb)"
 
     lines = [
         f"**As printed**, CoFInAl reaches {_reach(table1, 'cofinal')}; the paper prints "
@@ -76,6 +76,11 @@ def findings(folder: str) -> str:
         f"**The ledger** ({chapter('19-ledger')}): {claims.summary(claims.kept())}",
     ]
     return "\n".join(f"- {line}" for line in lines) + "\n"
+
+
+def linked(text: str, folder: str) -> str:
+    """Of Markdown whose links are as in a folder, what a page elsewhere says: its links lead there."""
+    return text.replace("](", f"]({folder}")
 
 
 def _reach(table1: pd.DataFrame, method: str) -> str:
@@ -152,7 +157,8 @@ def picture(path: Path) -> None:
 
 
 if __name__ == "__main__":
+    found, table = findings(), block()
     for page, folder in PAGES.items():
-        text = between("findings").sub(lambda _, folder=folder: findings(folder), page.read_text())
-        page.write_text(between("results").sub(lambda _: block(), text))
+        text = between("findings").sub(lambda _, folder=folder: linked(found, folder), page.read_text())
+        page.write_text(between("results").sub(lambda _: table, text))
     picture(PICTURE)
