@@ -244,8 +244,7 @@ def as_curves(kept: pd.DataFrame) -> pd.DataFrame:
         mean, low, high = mean_interval(part["srcc"], correlations=True)
         place = {"measure": "srcc", "split": "train" if measure == "whole" else "test", "epoch": epoch}
         rows.append(place | {"mean": mean, "low": low, "high": high})
-    head = kept[["target", "source", "method", "epochs", "device", "torch", "commit"]].iloc[0]
-    return pd.DataFrame(rows).assign(seeds=kept["seed"].nunique(), **head)
+    return pd.DataFrame(rows).assign(**_head(kept))
 
 
 def as_results(kept: pd.DataFrame, predictions: pd.DataFrame) -> pd.DataFrame:
@@ -263,6 +262,11 @@ def as_results(kept: pd.DataFrame, predictions: pd.DataFrame) -> pd.DataFrame:
         srcc = end[end["measure"] == measure].sort_values("seed")["srcc"]
         per_seed = " ".join(f"{v:.6g}" for v in srcc)
         rows.append({"split": split, "per_seed": per_seed, "routines_low": low, "routines_high": high})
-    head = kept[["target", "source", "method", "epochs", "device", "torch", "commit"]].iloc[0]
-    chosen = {"selection": "last", "decoding": "soft", "without": "", "seeds": kept["seed"].nunique()}
-    return pd.DataFrame(rows).assign(**chosen, **head)
+    chosen = {"selection": "last", "decoding": "soft", "options": "", "without": ""}
+    return pd.DataFrame(rows).assign(**chosen, **_head(kept))
+
+
+def _head(kept: pd.DataFrame) -> dict:
+    """What all rows of kept `watch` results share, as columns of other results have it."""
+    columns = ["target", "source", "method", "epochs", "device", "torch", "commit"]
+    return kept[columns].iloc[0].to_dict() | {"seeds": kept["seed"].nunique()}

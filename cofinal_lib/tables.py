@@ -1,5 +1,6 @@
 """The rows and cells that tables show: which of an artefact's rows, what the paper prints, how the book sets them."""
 
+import re
 from collections.abc import Iterable
 
 import numpy as np
@@ -31,6 +32,12 @@ def group_of(target: str) -> str:
     """The data set of a target in Table 1's heading, "RG" or "Fis-V", which a twin shares; else "UI-PRMD"."""
     name = target.split("/")[1].split("@")[0]
     return next((group for group, names in GROUPS.items() if name in names), "UI-PRMD")
+
+
+def n_train(target: str, options: str) -> int:
+    """Training routines of a run: its target's, unless an option of its twin says another number."""
+    said = re.search(r"\bn_train=(\d+)", options)
+    return int(said[1]) if said else N_TRAIN[group_of(target)]
 
 
 def soft(results: pd.DataFrame, **values: str) -> pd.DataFrame:

@@ -67,7 +67,7 @@ def learning(methods=("gdlt", "cofinal"), targets=("twin/ball",), seeds=3, epoch
     return pd.DataFrame(rows)
 
 
-def tidy(per_seed: dict, target="twin/ball"):
+def tidy(per_seed: dict, target="twin/ball", options=""):
     """Results in long form: method -> (train of each seed, test of each seed), with a row that must not be taken."""
     rows = []
     for method, splits in per_seed.items():
@@ -75,7 +75,7 @@ def tidy(per_seed: dict, target="twin/ball"):
             for selection, decoding, without in (("last", "soft", ""), ("last", "hard", ""), ("last", "soft", "TFM"),
                                                  ("best_on_test", "soft", "")):  # fmt: skip
                 wanted = (selection, decoding, without) == ("last", "soft", "")
-                row = {"target": target, "source": "twin", "method": method, "selection": selection}
+                row = {"target": target, "source": "twin", "method": method, "options": options, "selection": selection}
                 row |= {"decoding": decoding, "without": without, "split": split}
                 row |= {"per_seed": " ".join(str(v if wanted else 0.99) for v in values)}
                 known = split == "test"
@@ -320,6 +320,9 @@ def test_gaps_are_paired_by_seed():
     (low, high), (test_low, test_high) = spearman_interval(0.85, 200), spearman_interval(0.35, 50)
     ends = [0.5 - np.hypot(0.85 - low, test_high - 0.35), 0.5 + np.hypot(high - 0.85, 0.35 - test_low)]
     assert_allclose(found.loc["gdlt", ["gap_from", "gap_to"]].astype(float), ends)
+    fewer = overfitting.gaps(tidy({"gdlt": ([0.9, 0.8], [0.5, 0.2])}, options="feature_dim=64 n_train=100 pool=4"))
+    low, _ = spearman_interval(0.85, 100)  # a twin of fewer training routines than its target has
+    assert_allclose(fewer["gap_from"].item(), 0.5 - np.hypot(0.85 - low, test_high - 0.35))
 
 
 def test_gaps_of_one_seed_of_an_undefined_one_and_twice_the_same_run():

@@ -137,9 +137,9 @@ def gaps(results: pd.DataFrame) -> pd.DataFrame:
             if not high - low > 1e-9:
                 row |= {f"{name}_low": float("nan"), f"{name}_high": float("nan")}
         row |= {"test_from": split.loc["test", "routines_low"], "test_to": split.loc["test", "routines_high"]}
-        group = tables.group_of(target)
-        low, high = spearman_interval(min(row["train"], 1 - 1e-9), tables.N_TRAIN[group])
-        test_low, test_high = spearman_interval(row["test"], tables.N_TEST[group])
+        n_train = tables.n_train(target, split.loc["train", "options"])
+        low, high = spearman_interval(min(row["train"], 1 - 1e-9), n_train)
+        test_low, test_high = spearman_interval(row["test"], tables.N_TEST[tables.group_of(target)])
         down = np.hypot(row["train"] - low, test_high - row["test"])
         up = np.hypot(high - row["train"], row["test"] - test_low)
         rows.append(row | {"gap_from": row["gap"] - down, "gap_to": row["gap"] + up})
