@@ -79,3 +79,9 @@ def small(*axes) -> None:
         ax.xaxis.label.set_size(10)
         ax.yaxis.label.set_size(10)
         ax.title.set_size(10)
+
+
+def from_top(ax, names, margin: float = 0.6, **style) -> None:
+    """Name rows 0, 1, ... of the vertical axis, the first on top."""
+    ax.set_yticks(range(len(names)), names, **style)
+    ax.set_ylim(len(names) - 1 + margin, -margin)

@@ -10,7 +10,7 @@ from sklearn.linear_model import LinearRegression
 
 from cofinal_lib import main_results, tables
 from cofinal_lib.crossval import ARMS
-from cofinal_lib.figures import COLOURS, GREY, nothing, signed, small
+from cofinal_lib.figures import COLOURS, GREY, from_top, nothing, signed, small
 from cofinal_lib.figures.rivals import METHOD_COLOURS, METHOD_NAMES
 from cofinal_lib.metrics import fisher_mean
 from cofinal_lib.paper import table1
@@ -92,8 +92,7 @@ def arms_figure(arms: pd.DataFrame, line: str) -> Figure:
         ax.set_title(f"{target} (official)", fontsize=10)
         ax.set_xlabel("SRCC", fontsize=10)
         ax.tick_params(labelsize=9)
-    axes[0].set_yticks(range(len(rows)), [f"{REGRESSIONS[m]}, {SUMMARIES[n]}" for n, m in rows])
-    axes[0].set_ylim(len(rows) - 0.4, -0.6)
+    from_top(axes[0], [f"{REGRESSIONS[m]}, {SUMMARIES[n]}" for n, m in rows])
     handles, labels = axes[0].get_legend_handles_labels()
     fig.legend(handles, labels, loc="outside upper right", ncols=2, fontsize=9, frameon=False)
     return signed(fig, line)
@@ -211,6 +210,5 @@ def protocol_figure(compared: pd.DataFrame, official: pd.DataFrame, line: str) -
         ax.set_title(f"{target} (official)", fontsize=10)
         ax.set_xlabel("SRCC", fontsize=10)
         ax.tick_params(labelsize=9)
-    axes[0, 0].set_yticks(range(len(arms)), [arm_name(arm) for arm in arms])
-    axes[0, 0].set_ylim(len(arms) - 0.4, -0.6)
+    from_top(axes[0, 0], [arm_name(arm) for arm in arms])
     return signed(fig, line)

@@ -8,7 +8,7 @@ from pandas.io.formats.style import Styler
 
 from cofinal_lib import tables
 from cofinal_lib.errata import READINGS, against_ours
-from cofinal_lib.figures import BLUE, ORANGE, band, signed
+from cofinal_lib.figures import BLUE, ORANGE, band, from_top, signed
 from cofinal_lib.figures.side_by_side import anchor
 from cofinal_lib.metrics import mean_interval
 from cofinal_lib.paper import facts
@@ -45,8 +45,7 @@ def readings_figure(measures: pd.DataFrame, line: str) -> Figure:
         ax.set_xlabel("test SRCC less ours", fontsize=9)
         ax.locator_params(axis="x", nbins=4)
         ax.tick_params(labelsize=9)
-    axes[0].set_yticks(range(len(names)), [label(name) for name in names])
-    axes[0].set_ylim(len(names) - 0.5, -0.5)
+    from_top(axes[0], [label(name) for name in names], 0.5)
     return signed(fig, line)
 
 

@@ -14,7 +14,7 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
 
 from cofinal_lib import tables
-from cofinal_lib.figures import BLACK, nothing, signed
+from cofinal_lib.figures import BLACK, from_top, nothing, signed
 from cofinal_lib.figures.rivals import METHOD_COLOURS, METHOD_NAMES, PLAIN_NAMES
 from cofinal_lib.metrics import bootstrap_interval, mean_interval, spearman, spearman_interval
 
@@ -171,8 +171,7 @@ def readout_figure(readout: pd.DataFrame, floor: pd.DataFrame, n: int, line: str
         ax.set_title(measure.replace(", ", ",\n"), fontsize=10)
         ax.set_xlabel(unit, fontsize=10)
         ax.tick_params(labelsize=9)
-    axes[0].set_yticks(range(len(kinds)), [KIND_NAMES[k] for k in kinds])
-    axes[0].set_ylim(len(kinds) - 0.4, -0.6)
+    from_top(axes[0], [KIND_NAMES[k] for k in kinds])
     return signed(fig, line)
 
 

@@ -9,7 +9,7 @@ from matplotlib.ticker import MultipleLocator, NullLocator, PercentFormatter
 
 from cofinal_lib.collapse import HEADS
 from cofinal_lib.etf import simplex_etf
-from cofinal_lib.figures import BLACK, BLUE, COLOURS, GREEN, ORANGE, PURPLE, RED, SKY, band, signed
+from cofinal_lib.figures import BLACK, BLUE, COLOURS, GREEN, ORANGE, PURPLE, RED, SKY, band, from_top, signed
 from cofinal_lib.metrics import mean_interval
 
 TARGETS = {"ball": "Ball", "clubs": "Clubs", "hoop": "Hoop", "ribbon": "Ribbon", "tes": "TES", "pcs": "PCS"}
@@ -109,7 +109,7 @@ def averages(table: pd.DataFrame) -> Figure:
         )
         ax.errorbar(row.printed - row.recomputed, y, xerr=0.0005, fmt="o", ms=4, color=colour, capsize=2)
     ax.axvline(0, color="0.4", lw=1)
-    ax.set(yticks=range(len(table)), yticklabels=table["label"], ylim=(len(table) - 0.5, -0.5))
+    from_top(ax, table["label"], 0.5)
     ax.set_xlabel("printed − recomputed average (SRCC)")
     ax.tick_params(axis="y", labelsize=9)
     ax.xaxis.set_major_locator(MultipleLocator(0.001))
@@ -162,7 +162,8 @@ def forest(frame: pd.DataFrame) -> Figure:
         error = [rows["srcc"] - rows["low"], rows["high"] - rows["srcc"]]
         ax.errorbar(rows["srcc"], y, xerr=error, fmt="os"[i], color=colour, capsize=3, label=f"{method} (printed)")
     names = [f"{TARGETS[t]} ({n} routines)" for t, n in zip(rows["target"], rows["n"], strict=True)]
-    ax.set(yticks=range(len(rows)), yticklabels=names, xlabel="SRCC", ylim=(len(rows) - 0.5, -0.5))
+    from_top(ax, names, 0.5)
+    ax.set_xlabel("SRCC")
     ax.legend(frameon=False, loc="lower left", bbox_to_anchor=(0, 1), ncols=2)
     return signed(
         figure,

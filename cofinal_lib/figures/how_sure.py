@@ -9,7 +9,7 @@ from pandas.io.formats.style import Styler
 from scipy import stats
 
 from cofinal_lib import tables
-from cofinal_lib.figures import BLACK, BLUE, GREEN, ORANGE, PURPLE, RED, SKY, nothing, signed, small
+from cofinal_lib.figures import BLACK, BLUE, GREEN, ORANGE, PURPLE, RED, SKY, from_top, nothing, signed, small
 from cofinal_lib.figures.rivals import METHOD_COLOURS, METHOD_NAMES
 from cofinal_lib.metrics import spearman_interval
 from cofinal_lib.paired import printed_test, routines_needed
@@ -68,8 +68,8 @@ def best_of_figure(curves: dict[int, dict[float, np.ndarray]], points: pd.DataFr
             ax.plot(some["lead"], [y] * len(some), marker, ls="", ms=7, mew=1.4, mfc="none", color=colour)
     for marker, words in dict.fromkeys(TARGET_MARKS.get(target, OTHER) for target in sorted(points["target"].unique())):
         ax.plot([], [], marker, ls="", ms=7, mew=1.4, mfc="none", color="0.2", label=words)
-    ax.set_yticks(range(len(rows)), [f"{METHOD_NAMES.get(m, m)}, {epochs} epochs" for (m, epochs), _ in rows])
-    ax.set(ylim=(len(rows) - 0.4, -0.6), xlabel="best on test less last")
+    from_top(ax, [f"{METHOD_NAMES.get(m, m)}, {epochs} epochs" for (m, epochs), _ in rows])
+    ax.set_xlabel("best on test less last")
     ax.axvline(0, color="0.7", lw=0.8)
     ax.legend(fontsize=8, frameon=False, loc="upper left", bbox_to_anchor=(1, 1))
     small(ax)
@@ -105,8 +105,8 @@ def pairs_figure(found: pd.DataFrame, line: str) -> Figure:
         ax.hlines(y, r.low, r.high, color=colour, lw=2)
         ax.plot(r.difference, y, "o", color=colour, ms=5)
     ax.axvline(0, color="0.6", lw=0.8)
-    ax.set_yticks(range(len(found)), [f"{r.first} – {r.second}" for r in found.itertuples()])
-    ax.set(ylim=(len(found) - 0.4, -0.6), xlabel="difference of SRCC (95 % interval over routines)")
+    from_top(ax, [f"{r.first} – {r.second}" for r in found.itertuples()])
+    ax.set_xlabel("difference of SRCC (95 % interval over routines)")
     small(ax)
     return signed(fig, line)
 

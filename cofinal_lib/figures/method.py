@@ -24,6 +24,7 @@ from cofinal_lib.figures import (
     SELECTION_NAMES,
     SKY,
     YELLOW,
+    from_top,
     signed,
     small,
 )
@@ -275,8 +276,8 @@ def interval_figure(record: RunRecord, kinds: pd.DataFrame, line: str) -> Figure
         ax.plot(estimate, y, "o", color=colour, ms=7)
     seeds = [v for v in record.metric()["per_seed"] if v is not None]
     ax.plot(seeds, np.full(len(seeds), 0.28), "|", color=COLOURS["cofinal"], ms=9)
-    ax.set_yticks(range(len(kinds)), kinds["interval over"])
-    ax.set(xlabel="test SRCC, with 95 % interval", ylim=(len(kinds) - 0.5, -0.5))
+    from_top(ax, kinds["interval over"], 0.5)
+    ax.set_xlabel("test SRCC, with 95 % interval")
     return signed(fig, line)
 
 
@@ -305,8 +306,8 @@ def epoch_choice_figure(record: RunRecord, line: str) -> Figure:
                 ax.plot([m["low"], m["high"]], [y + shift] * 2, color=colour, lw=2)
             label = decoding if y == 0 else None
             ax.plot(m["mean"], y + shift, marker, color=colour, mfc=face, ms=7, label=label, ls="none")
-    ax.set_yticks(range(len(SELECTIONS)), [SELECTION_NAMES[s] for s in SELECTIONS])
-    ax.set(xlabel="test SRCC: seeds, mean, 95 % interval over seeds", ylim=(len(SELECTIONS) - 0.5, -0.5))
+    from_top(ax, [SELECTION_NAMES[s] for s in SELECTIONS], 0.5)
+    ax.set_xlabel("test SRCC: seeds, mean, 95 % interval over seeds")
     ax.legend(fontsize=9, loc="center left", bbox_to_anchor=(1, 0.5), frameon=False)
     return signed(fig, line)
 
@@ -428,9 +429,8 @@ def reference_figure(records: list[dict], redraw: str) -> Figure:
         ):
             if value is not None:
                 ax.plot([value] * 2, [y - 0.38, y + 0.38], color=colour, lw=2, label=word)
-    names = [f"{r['spec']['target']} ({len(r['spec']['seeds'])} seeds)" for r in records]
-    ax.set_yticks(range(len(records)), names)
-    ax.set(xlabel="test SRCC (soft), 95 % interval over seeds", ylim=(len(records) - 0.4, -0.6))
+    from_top(ax, [f"{r['spec']['target']} ({len(r['spec']['seeds'])} seeds)" for r in records])
+    ax.set_xlabel("test SRCC (soft), 95 % interval over seeds")
     handles, labels = ax.get_legend_handles_labels()
     once = {label: handle for handle, label in zip(handles, labels, strict=True)}
     order = [*SELECTION_NAMES.values(), "ridge, mean clip", "printed (Table 1)"]

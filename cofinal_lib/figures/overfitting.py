@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 from pandas.io.formats.style import Styler
 
 from cofinal_lib import main_results, tables
-from cofinal_lib.figures import BLUE, COLOURS, band, nothing, signed
+from cofinal_lib.figures import BLUE, COLOURS, band, from_top, nothing, signed
 from cofinal_lib.figures.rivals import METHOD_COLOURS, METHOD_NAMES, PLAIN_NAMES
 from cofinal_lib.metrics import mean_interval, pearson_of, spearman_interval, spearman_rows
 
@@ -176,8 +176,7 @@ def gaps_figure(found: pd.DataFrame, line: str) -> Figure:
         ax.axvline(0, color="0.6", lw=0.8)
         ax.set_title(f"{target} ({part['source'].iloc[0]})", fontsize=10)
         ax.tick_params(labelsize=9, labelbottom=True)
-    axes[0, 0].set_yticks(range(len(methods)), [METHOD_NAMES[m] for m in methods])
-    axes[0, 0].set_ylim(len(methods) - 0.4, -0.6)
+    from_top(axes[0, 0], [METHOD_NAMES[m] for m in methods])
     ends = found[["train", "test", "test_from", "train_low", "test_low"]].to_numpy(float)
     axes[0, 0].set_xlim(min(0.0, float(np.nanmin(ends))) - 0.03, 1.03)
     for ax in axes[-1]:

@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from pandas.io.formats.style import Styler
 
 from cofinal_lib.crossval import corrected_interval
-from cofinal_lib.figures import BLUE, COLOURS, ORANGE, nothing, signed
+from cofinal_lib.figures import BLUE, COLOURS, ORANGE, from_top, nothing, signed
 from cofinal_lib.metrics import fisher_mean
 from cofinal_lib.tables import ARM_NAMES, METHOD_NAMES, NOTHING, last_epoch, printed_cell, soft, styled, two_lines
 
@@ -65,9 +65,9 @@ def _panels(rows: pd.DataFrame, name: str, height: float) -> tuple[Figure, list[
     size = (8.6, 1.2 + height * len(names))
     fig, axes = plt.subplots(1, len(targets), figsize=size, sharey=True, squeeze=False)
     for ax, target in zip(axes.flat, targets, strict=True):
-        ax.set(title=target, ylim=(len(names) - 0.5, -0.5))
+        ax.set_title(target)
         ax.set_xlabel("SRCC", fontsize=10)
-    axes[0, 0].set_yticks(range(len(names)), names, fontsize=9)
+    from_top(axes[0, 0], names, 0.5, fontsize=9)
     parts = [rows[rows["target"] == target].set_index(name) for target in targets]
     return fig, list(zip(axes.flat, parts, strict=True))
 

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from cofinal_lib.baselines import segments
 from cofinal_lib.data.features import FeatureSet
-from cofinal_lib.figures import BLUE, COLOURS, GREEN, ORANGE, PURPLE, SKY, signed, small
+from cofinal_lib.figures import BLUE, COLOURS, GREEN, ORANGE, PURPLE, SKY, from_top, signed, small
 from cofinal_lib.rivals.c3d_svr import C3DSVR
 
 METHOD_NAMES = {
@@ -113,9 +113,9 @@ def skipping(model: nn.Module, features: Tensor, lengths: Tensor, biases: tuple[
     for y, steps in enumerate(rows):
         right.vlines(np.flatnonzero(steps), y - 0.32, y + 0.32, color=METHOD_COLOURS["ms-lstm"], lw=1.6)
         right.text(len(steps) + 0.8, y, f"{100 * steps.mean():.0f} %", va="center", fontsize=9)
-    right.set_yticks(range(len(biases)), [f"{b:g}" for b in biases])
+    from_top(right, [f"{b:g}" for b in biases], 0.5)
     right.set(xlabel="window of two clips", ylabel="bias of the update gate", title="windows that update the state")
-    right.set(xlim=(-1, len(rows[0]) + 8), ylim=(len(biases) - 0.5, -0.5))
+    right.set_xlim(-1, len(rows[0]) + 8)
     small(left, right)
     return signed(fig, line)
 
@@ -287,10 +287,9 @@ def grid_figure(cells: pd.DataFrame, sources: tuple[str, ...], line: str) -> Fig
             ax.axvline(r["srcc"], color=METHOD_COLOURS["ridge"], lw=1.2, ls="--")
         name = target if target != "average" else f"{group}, average"
         ax.set_title(f"{source}\n{name}", fontsize=9)
-        ax.set(ylim=(len(methods) - 0.4, -0.6))
         ax.set_xlabel("test SRCC", fontsize=10)
         ax.tick_params(labelsize=9)
-    axes[0, 0].set_yticks(range(len(methods)), [METHOD_NAMES[m] for m in methods])
+    from_top(axes[0, 0], [METHOD_NAMES[m] for m in methods])
     return signed(fig, line)
 
 
@@ -311,8 +310,8 @@ def lead_figure(leads: pd.DataFrame, line: str) -> Figure:
     ax.barh(y, leads["needed"], height=0.62, color="0.9", label="luck of two methods with errors of their own")
     ax.barh(y, leads["needed_alike"], height=0.62, color="0.75", label="luck of two methods much alike")
     ax.plot(leads["lead"], y, "o", mfc="w", mew=2, ms=9, color=COLOURS["paper"], label="printed lead of CoFInAl")
-    ax.set_yticks(y, leads["group"] + ", " + leads["target"])
-    ax.set(ylim=(len(leads) - 0.5, -0.5), xlabel="difference of two SRCC")
+    from_top(ax, leads["group"] + ", " + leads["target"], 0.5)
+    ax.set_xlabel("difference of two SRCC")
     ax.legend(fontsize=9, frameon=False, loc="lower center", bbox_to_anchor=(0.4, 1))
     small(ax)
     return signed(fig, line)
@@ -341,8 +340,7 @@ def selection_figure(leads: pd.DataFrame, line: str) -> Figure:
         ax.set_title(f"{data}\n({'simulated' if source == 'twin' else source})", fontsize=9)
         ax.set_xlabel("SRCC gained", fontsize=9)
         ax.tick_params(labelsize=9)
-    axes[0].set_yticks(range(len(methods)), [METHOD_NAMES[m] for m in methods])
-    axes[0].set_ylim(len(methods) - 0.4, -0.6)
+    from_top(axes[0], [METHOD_NAMES[m] for m in methods])
     return signed(fig, line)
 
 

@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from pandas.io.formats.style import Styler
 
 from cofinal_lib import tables
-from cofinal_lib.figures import BLUE, COLOURS, GREEN, ORANGE, PURPLE, RED, SKY, signed
+from cofinal_lib.figures import BLUE, COLOURS, GREEN, ORANGE, PURPLE, RED, SKY, from_top, signed
 from cofinal_lib.paper import facts
 from cofinal_lib.side_by_side import permalinks, subgrades
 
@@ -60,8 +60,7 @@ def mates_figure(found: pd.DataFrame, line: str) -> Figure:
     }
     for y, (values, colour) in enumerate(shown.values()):
         ax.plot(values, np.full(len(values), y), "|", color=colour, ms=16, alpha=0.6)
-    ax.set_yticks(range(len(shown)), list(shown))
-    ax.set_ylim(len(shown) - 0.5, -0.5)
+    from_top(ax, list(shown), 0.5)
     ax.set_xlim(0)
     ax.set_xlabel("angle between fine vectors, degrees", fontsize=10)
     return signed(fig, line)
