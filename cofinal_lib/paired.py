@@ -16,7 +16,7 @@ from cofinal_lib.metrics import (
     spearman_rows,
 )
 from cofinal_lib.paper import printed, table1
-from cofinal_lib.tables import GROUPS, N_TEST
+from cofinal_lib.tables import GROUPS, N_TEST, group_of
 
 # --------------------------------------------------------------------------------------- one method
 
@@ -208,7 +208,7 @@ def printed_differences(between: float = 0.9) -> pd.DataFrame:
         pairs += [("Table 3", "VST", t, f"w/o {arm}", three.loc["", t], three.loc[arm, t]) for t in GROUPS["RG"]]
     columns = ["table", "backbone", "target", "other", "cofinal", "rival"]
     found = pd.DataFrame(pairs, columns=columns).dropna(subset=["cofinal", "rival"], ignore_index=True)
-    found["n"] = [N_TEST["RG" if target in GROUPS["RG"] else "Fis-V"] for target in found["target"]]
+    found["n"] = [N_TEST[group_of(target)] for target in found["target"]]
     found["difference"] = found["cofinal"] - found["rival"]
     for end, correlation in (("", None), ("_alike", between)):
         tests = [printed_test(r.cofinal, r.rival, r.n, correlation) for r in found.itertuples()]

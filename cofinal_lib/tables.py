@@ -29,8 +29,8 @@ NOTHING = "–"
 
 
 def group_of(target: str) -> str:
-    """The data set of a target in Table 1's heading, "RG" or "Fis-V", which a twin shares; else "UI-PRMD"."""
-    name = target.split("/")[1].split("@")[0]
+    """Table 1's heading of a target, such as "rg/ball" or "ball": "RG" or "Fis-V", its twin's too; else "UI-PRMD"."""
+    name = target.split("/")[-1].split("@")[0]
     return next((group for group, names in GROUPS.items() if name in names), "UI-PRMD")
 
 
@@ -177,6 +177,12 @@ def same_routines(first: dict | pd.Series, second: dict | pd.Series, seeds: int 
 def per_seed(text: str | float) -> np.ndarray:
     """The column per_seed of `results.tidy`, (S,)."""
     return np.array([float(v) for v in str(text).split()])
+
+
+def seeds_interval(values, correlations: bool = False) -> tuple[float, float, float]:
+    """`metrics.mean_interval` over seeds; a value that no seed moves has no interval: it tells of no other start."""
+    mean, low, high = mean_interval(values, correlations)
+    return (mean, low, high) if high - low > 1e-9 else (mean, np.nan, np.nan)
 
 
 def shared_seeds(rows: Iterable[str | float]) -> np.ndarray:

@@ -18,7 +18,7 @@ from cofinal_lib.claims.verdicts import (
 from cofinal_lib.metrics import fisher_mean, spearman_interval
 from cofinal_lib.paper import printed as table
 from cofinal_lib.paper import table1
-from cofinal_lib.tables import AVERAGES, GROUPS, N_TEST
+from cofinal_lib.tables import AVERAGES, GROUPS, N_TEST, group_of
 
 HALF = 0.0005  # of an SRCC as printed
 PAIRED = "a paired test would need the predictions, which printed numbers do not give"
@@ -136,9 +136,8 @@ def best_of_block(printed: str, backbone: str) -> Finding:
     """CoFInAl against the other rows on the same backbone, column by column."""
     rows = table("table1")
     block = table1(backbone)[TARGETS]
-    leads = block.loc["CoFInAl"] - block.drop("CoFInAl").max()
-    best = block.drop("CoFInAl").max()
-    noise = [chance(block.loc["CoFInAl", t], best[t], N_TEST["RG" if t in GROUPS["RG"] else "Fis-V"]) for t in TARGETS]
+    own, best = block.loc["CoFInAl"], block.drop("CoFInAl").max()
+    leads, noise = own - best, [chance(own[t], best[t], N_TEST[group_of(t)]) for t in TARGETS]
     beyond = int((leads.to_numpy() > noise).sum())
     verdict = CONTRADICTED if (leads <= 0).any() else HOLDS if beyond == len(leads) else NOISE
     why = (
@@ -146,7 +145,7 @@ def best_of_block(printed: str, backbone: str) -> Finding:
         f"to {leads.max():.3f}; {beyond} of the leads are wider than luck, if predictions correlate by {ALIKE}."
     )
     older = rows[~rows["backbone"].str.startswith((backbone, "VST"))][TARGETS].max()
-    higher = [t for t in TARGETS if older[t] > block.loc["CoFInAl", t]]
+    higher = [t for t in TARGETS if older[t] > own[t]]
     why += f" A row on neither it nor VST is higher on {', '.join(higher)}." if higher else ""
     return Finding(verdict, why, int((leads > 0).sum()), source="Table 1; luck simulated, seed 0")
 

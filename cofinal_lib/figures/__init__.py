@@ -14,6 +14,7 @@ COLOURS = {"cofinal": BLUE, "ridge": BLACK, "train": ORANGE, "test": BLUE, "vali
 
 GREY = "0.6"
 SELECTION_NAMES = {"last": "last epoch", "validation": "best on validation", "best_on_test": "best on test"}
+MEASURE_NAMES = {"srcc": "SRCC", "relative_l2": "R-ℓ2", "loss": "training loss"}
 LOSS_COLOURS = {"L_S": BLUE, "L_C": ORANGE, "L_F": GREEN, "L_R": PURPLE, "total": BLACK}
 
 

@@ -16,7 +16,7 @@ from sklearn.svm import SVC
 from cofinal_lib import tables
 from cofinal_lib.figures import BLACK, from_top, nothing, signed
 from cofinal_lib.figures.rivals import METHOD_COLOURS, METHOD_NAMES, PLAIN_NAMES
-from cofinal_lib.metrics import bootstrap_interval, mean_interval, spearman, spearman_interval
+from cofinal_lib.metrics import bootstrap_interval, spearman, spearman_interval
 
 KIND_NAMES = {"backbone": "backbone (mean clip)"} | METHOD_NAMES
 
@@ -41,7 +41,7 @@ def feature_planes(results: pd.DataFrame, line: str, seed: int | None = None) ->
     fig, axes = plt.subplots(2, len(kinds), figsize=(2.5 * len(kinds) + 0.7, 5.4), squeeze=False)
     for (top, bottom), kind in zip(axes.T, kinds, strict=True):
         part = results[results["kind"] == kind]
-        plane, colour = part[["x", "y"]].to_numpy(), METHOD_COLOURS.get(kind, BLACK)
+        plane = part[["x", "y"]].to_numpy()
         (left, down), (right, up) = plane.min(0), plane.max(0)
         edge = 0.06 * max(right - left, up - down)
         x, y = np.meshgrid(*(np.linspace(a - edge, b + edge, 200) for a, b in ((left, right), (down, up))))
@@ -53,18 +53,7 @@ def feature_planes(results: pd.DataFrame, line: str, seed: int | None = None) ->
         own = 100 * float((predict(plane) == part["grade"].to_numpy()).mean())
         top.set(xticks=[], yticks=[])
         top.set_title(f"{KIND_NAMES[kind]}\n{own:.0f} % in their own region", fontsize=10)
-        row = ranks(part).iloc[0]
-        true, predicted = part["score"].to_numpy(), part["predicted"].to_numpy()
-        ends = np.array([true.min(), true.max()])
-        bottom.plot(ends, ends, ":", color="0.4", lw=1, label="ideal")
-        bottom.scatter(true, predicted, s=10, color=colour, alpha=0.7, lw=0)
-        if np.isfinite(row["slope"]):
-            fitted = predicted.mean() + row["slope"] * (ends - true.mean())
-            bottom.plot(ends, fitted, color=colour, label=f"fit, slope {row['slope']:.2f}")
-        bottom.set_title(f"SRCC {row['srcc']:.2f} [{row['low']:.2f}, {row['high']:.2f}]", fontsize=10)
-        bottom.set_xlabel("true score", fontsize=10)
-        bottom.tick_params(labelsize=9)
-        bottom.legend(fontsize=8, frameon=False, loc="lower right")
+        _predicted(bottom, part, "", "lower right")
     for ax in axes[1, 1:]:
         ax.sharey(axes[1, 0])
     axes[1, 0].set_ylabel("predicted score\n(backbone: ridge regression)", fontsize=10)
@@ -73,6 +62,20 @@ def feature_planes(results: pd.DataFrame, line: str, seed: int | None = None) ->
     target = f"{results['target'].iloc[0]} ({results['source'].iloc[0]})"
     fig.suptitle(f"{target}, seed {seed}", fontsize=10)
     return signed(fig, line)
+
+
+def _predicted(ax, part: pd.DataFrame, heading: str, legend: str) -> None:
+    """Predicted against true scores of one run, with the ideal line and the fitted one; in the title its SRCC."""
+    row, true, colour = ranks(part).iloc[0], part["score"].to_numpy(), METHOD_COLOURS.get(part["kind"].iloc[0], BLACK)
+    ends = np.array([true.min(), true.max()])
+    ax.plot(ends, ends, ":", color="0.4", lw=1, label="ideal")
+    ax.scatter(true, part["predicted"], s=10, color=colour, alpha=0.7, lw=0)
+    fitted = part["predicted"].mean() + row["slope"] * (ends - true.mean())
+    ax.plot(ends, fitted, color=colour, label=f"fit, slope {row['slope']:.2f}")
+    ax.set_title(f"{heading}SRCC {row['srcc']:.2f} [{row['low']:.2f}, {row['high']:.2f}]", fontsize=10)
+    ax.set_xlabel("true score", fontsize=10)
+    ax.tick_params(labelsize=9)
+    ax.legend(fontsize=8, frameon=False, loc=legend)
 
 
 def _regions(plane: np.ndarray, grades: np.ndarray):
@@ -129,10 +132,7 @@ def over_seeds(readout: pd.DataFrame) -> pd.DataFrame:
     """
     rows = []
     for (kind, measure), part in readout.groupby(["kind", "measure"], sort=False):
-        mean, low, high = mean_interval(part["value"], correlations=READOUT.get(measure) == "SRCC")
-        if not high - low > 1e-9:
-            low = high = float("nan")
-        rows.append((kind, measure, len(part), mean, low, high))
+        rows.append((kind, measure, len(part), *tables.seeds_interval(part["value"], READOUT.get(measure) == "SRCC")))
     return pd.DataFrame(rows, columns=["kind", "measure", "seeds", "mean", "low", "high"])
 
 
@@ -384,17 +384,7 @@ def rescaled_figure(versions: pd.DataFrame, line: str) -> Figure:
     names = list(versions["name"].unique())
     fig, axes = plt.subplots(1, len(names), figsize=(3.1 * len(names), 3.3), sharex=True)
     for ax, name in zip(axes, names, strict=True):
-        part = versions[versions["name"] == name]
-        row, true = ranks(part).iloc[0], part["score"].to_numpy()
-        colour, ends = METHOD_COLOURS.get(part["kind"].iloc[0], BLACK), np.array([true.min(), true.max()])
-        ax.plot(ends, ends, ":", color="0.4", lw=1, label="ideal")
-        ax.scatter(true, part["predicted"], s=10, color=colour, alpha=0.7, lw=0)
-        fitted = part["predicted"].mean() + row["slope"] * (ends - true.mean())
-        ax.plot(ends, fitted, color=colour, label=f"fit, slope {row['slope']:.2f}")
-        ax.set_title(f"{name}\nSRCC {row['srcc']:.2f} [{row['low']:.2f}, {row['high']:.2f}]", fontsize=10)
-        ax.set_xlabel("true score", fontsize=10)
-        ax.tick_params(labelsize=9)
-        ax.legend(fontsize=8, frameon=False, loc="best")
+        _predicted(ax, versions[versions["name"] == name], f"{name}\n", "best")
     axes[0].set_ylabel("predicted score", fontsize=10)
     return signed(fig, line)
 

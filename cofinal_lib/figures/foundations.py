@@ -11,6 +11,7 @@ from cofinal_lib.collapse import HEADS
 from cofinal_lib.etf import simplex_etf
 from cofinal_lib.figures import BLACK, BLUE, COLOURS, GREEN, ORANGE, PURPLE, RED, SKY, band, from_top, signed
 from cofinal_lib.metrics import mean_interval
+from cofinal_lib.tables import group_of
 
 TARGETS = {"ball": "Ball", "clubs": "Clubs", "hoop": "Hoop", "ribbon": "Ribbon", "tes": "TES", "pcs": "PCS"}
 HEAD_COLOURS = dict(zip(HEADS, (BLACK, SKY, PURPLE), strict=True))
@@ -57,7 +58,7 @@ def score_histograms(scores: pd.DataFrame, provenance: str) -> Figure:
                 capsize=3,
                 color=COLOURS[split],
             )
-        ax.set(title=f"{'RG' if target in list(TARGETS)[:4] else 'Fis-V'} {name}", yticks=[])
+        ax.set(title=f"{group_of(target)} {name}", yticks=[])
         ax.spines["left"].set_visible(False)
     for ax in axes[1]:
         ax.set_xlabel("score (points)")

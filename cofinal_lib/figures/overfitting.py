@@ -8,11 +8,9 @@ from matplotlib.figure import Figure
 from pandas.io.formats.style import Styler
 
 from cofinal_lib import main_results, tables
-from cofinal_lib.figures import BLUE, COLOURS, band, from_top, nothing, signed
+from cofinal_lib.figures import BLUE, COLOURS, MEASURE_NAMES, band, from_top, nothing, signed
 from cofinal_lib.figures.rivals import METHOD_COLOURS, METHOD_NAMES, PLAIN_NAMES
 from cofinal_lib.metrics import mean_interval, pearson_of, spearman_interval, spearman_rows
-
-MEASURE_NAMES = {"srcc": "SRCC", "relative_l2": "R-ℓ2", "loss": "training loss"}
 
 
 def learning_curves(results: pd.DataFrame, line: str, measures=("srcc", "loss")) -> Figure:
@@ -132,10 +130,8 @@ def gaps(results: pd.DataFrame) -> pd.DataFrame:
         row = {"target": target, "source": source, "method": method, "seeds": len(test)}
         estimates = {"train": (train, True), "test": (test, True), "gap": (train - test, False)}
         for name, (values, correlations) in estimates.items():
-            mean, low, high = mean_interval(values, correlations=correlations)
-            row |= {name: mean, f"{name}_low": low, f"{name}_high": high}
-            if not high - low > 1e-9:
-                row |= {f"{name}_low": float("nan"), f"{name}_high": float("nan")}
+            ends = name, f"{name}_low", f"{name}_high"
+            row |= zip(ends, tables.seeds_interval(values, correlations), strict=True)
         row |= {"test_from": split.loc["test", "routines_low"], "test_to": split.loc["test", "routines_high"]}
         n_train = tables.n_train(target, split.loc["train", "options"])
         low, high = spearman_interval(min(row["train"], 1 - 1e-9), n_train)

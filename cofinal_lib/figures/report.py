@@ -14,6 +14,7 @@ from cofinal_lib.figures import (
     COLOURS,
     GREEN,
     LOSS_COLOURS,
+    MEASURE_NAMES,
     ORANGE,
     PURPLE,
     RED,
@@ -25,14 +26,13 @@ from cofinal_lib.figures import (
 )
 from cofinal_lib.metrics import bootstrap_interval, mean_interval, spearman
 from cofinal_lib.records import RunRecord, cell, srcc_curves
+from cofinal_lib.tables import NOTHING
 
 SOURCES = {
     "official": "clip features of real routines with judges' scores",
     "movement": "real movements, whose scores a formula gave and no judge",
     "twin": "a simulated twin, whose features and scores are made up",
 }
-MEASURES = {"srcc": "SRCC", "relative_l2": "R-ℓ2"}
-NOTHING = "–"
 REPORT = "book/experiments/run.ipynb"
 
 # --------------------------------------------------------------------------------------- words
@@ -113,7 +113,7 @@ def metrics_table(record: RunRecord) -> Styler:
     for split in ("test", "train"):
         for measure, selections in metrics[split].items():
             for selection, metric in selections.items():
-                row = (MEASURES.get(measure, measure), _selection(selection))
+                row = (MEASURE_NAMES.get(measure, measure), _selection(selection))
                 for decoding in decodings(record):
                     column = (split, decoding) if several else split
                     rows.setdefault(column, {})[row] = cell(metric[decoding])
@@ -141,7 +141,7 @@ def baselines_table(record: RunRecord) -> Styler:
         row = rows[name.replace("_", " ")] = {}
         for split in ("test", "train"):
             for measure, value in baseline.get(split, {}).items():
-                row[f"{split} {MEASURES.get(measure, measure)}"] = "undefined" if value is None else f"{value:.3f}"
+                row[f"{split} {MEASURE_NAMES.get(measure, measure)}"] = "undefined" if value is None else f"{value:.3f}"
         row |= {key: _plain(value) for key, value in baseline.items() if not isinstance(value, dict)}
     return _table(pd.DataFrame(rows or {"none": {"test SRCC": NOTHING}}).T.fillna(NOTHING), "baselines")
 
