@@ -3,7 +3,6 @@
 import inspect
 import json
 import textwrap
-from pathlib import Path
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -25,6 +24,7 @@ from cofinal_lib.figures import (
     SKY,
     YELLOW,
     from_top,
+    nothing,
     signed,
     small,
 )
@@ -315,14 +315,9 @@ def epoch_choice_figure(record: RunRecord, line: str) -> Figure:
 # --------------------------------------------------------------------------------------- reference runs
 
 
-def reference(folder: Path | None = None) -> list[dict]:
-    """Read the records of our own reference runs, results/reference/*.json, sorted by target and run id.
-
-    Args:
-        folder: where they lie; without it, results/reference. No such folder, or an empty one, gives an empty list.
-    """
-    records = [json.loads(path.read_text()) for path in sorted(Path(folder or REFERENCE).glob("*.json"))]
-    records = [r for r in records if isinstance(r, dict) and {"run_id", "spec", "metrics"} <= set(r)]
+def reference() -> list[dict]:
+    """Read the records of our own reference runs, results/reference/*.json, sorted by target and run id."""
+    records = [json.loads(path.read_text()) for path in REFERENCE.glob("*.json")]
     return sorted(records, key=lambda r: (r["spec"]["target"], r["run_id"]))
 
 
@@ -333,32 +328,16 @@ def printed_srcc(target: str) -> float | None:
 
 def _summary(record: dict, decoding: str = "soft") -> dict:
     """What the table and the figure need of a reference record."""
-    test = record["metrics"]["test"]["srcc"]
-    return {s: test[s][decoding] for s in SELECTION_NAMES if s in test}
+    return {s: record["metrics"]["test"]["srcc"][s][decoding] for s in SELECTION_NAMES}
 
 
-def _ridge(record: dict) -> float | None:
-    return record.get("baselines", {}).get("ridge_on_mean_clip", {}).get("test", {}).get("srcc")
+def _ridge(record: dict) -> float:
+    return record["baselines"]["ridge_on_mean_clip"]["test"]["srcc"]
 
 
 REFERENCE_COLUMNS = {
-    "results": [
-        "target",
-        "decoding",
-        *SELECTION_NAMES.values(),
-        "ridge, mean clip",
-        "printed (Table 1)",
-    ],
-    "provenance": [
-        "run",
-        "seeds",
-        "epochs",
-        "grades × sub-grades",
-        "data digest",
-        "commit",
-        "device",
-        "seconds",
-    ],
+    "results": ["target", "decoding", *SELECTION_NAMES.values(), "ridge, mean clip", "printed (Table 1)"],
+    "provenance": ["run", "seeds", "epochs", "grades × sub-grades", "data digest", "commit", "device", "seconds"],
 }
 
 
@@ -366,20 +345,20 @@ def reference_table(records: list[dict], kind: str = "results") -> pd.DataFrame:
     """Table of the reference runs: "results", SRCC by choice of epoch and decoding, or their "provenance"."""
     rows = []
     for r in records:
-        p, config, target = r.get("provenance", {}), r.get("config", {}), r["spec"]["target"]
-        ridge, paper = _ridge(r), printed_srcc(target)
+        p, config, target = r["provenance"], r["config"], r["spec"]["target"]
+        paper = printed_srcc(target)
         row = {
             "run": "-\n".join(r["run_id"].rsplit("-", 1)),
-            "target": f"{target}\n({p.get('source', '?')})",
-            "ridge, mean clip": "" if ridge is None else f"{ridge:.3f}",
+            "target": f"{target}\n({p['source']})",
+            "ridge, mean clip": f"{_ridge(r):.3f}",
             "printed (Table 1)": "" if paper is None else f"{paper:.3f}",
             "seeds": len(r["spec"]["seeds"]),
             "epochs": r["spec"]["epochs"],
-            "grades × sub-grades": f"{config.get('n_grades')} × {config.get('n_subgrades')}",
-            "data digest": str(p.get("data_digest", ""))[:8],
-            "commit": str(p.get("commit") or "")[:8],
-            "device": p.get("device", ""),
-            "seconds": f"{p['seconds']:.0f}" if "seconds" in p else "",
+            "grades × sub-grades": f"{config['n_grades']} × {config['n_subgrades']}",
+            "data digest": p["data_digest"][:8],
+            "commit": (p["commit"] or "")[:8],
+            "device": p["device"],
+            "seconds": f"{p['seconds']:.0f}",
         }
         if kind == "provenance":
             rows.append(row)
@@ -392,14 +371,14 @@ def reference_table(records: list[dict], kind: str = "results") -> pd.DataFrame:
 
 def reference_verdict(records: list[dict]) -> dict:
     """Count official records of the whole method: last epoch (soft) against the printed value and ridge."""
-    whole = [r for r in records if not (r["spec"].get("options") or {}).get("without")]
+    whole = [r for r in records if not r["spec"]["options"].get("without")]
     official = [r for r in whole if printed_srcc(r["spec"]["target"]) is not None]
     last = [(_summary(r)["last"], r) for r in official]
     return {
         "runs": len(official),
         "below": sum(m["mean"] < printed_srcc(r["spec"]["target"]) for m, r in last),
         "covered": sum(_covers(m, printed_srcc(r["spec"]["target"])) for m, r in last),
-        "below_ridge": sum(m["mean"] < _ridge(r) for m, r in last if _ridge(r) is not None),
+        "below_ridge": sum(m["mean"] < _ridge(r) for m, r in last),
         "best_below": sum(_summary(r)["best_on_test"]["mean"] < printed_srcc(r["spec"]["target"]) for r in official),
     }
 
@@ -410,14 +389,12 @@ def _covers(metric: dict, value: float) -> bool:
 
 def reference_figure(records: list[dict], redraw: str) -> Figure:
     """Draw the reference runs: SRCC (soft) by choice of epoch, ridge, and the printed value where one is."""
-    fig, ax = plt.subplots(figsize=(8.4, 1.6 + 0.75 * max(1, len(records))))
     if not records:
-        ax.text(0.5, 0.5, "no reference records here (results/reference/)", ha="center", va="center")
-        ax.axis("off")
-        return signed(fig, f"Data: none · redraw: {redraw}")
+        return nothing(f"Data: none (results/reference/) · redraw: {redraw}")
+    fig, ax = plt.subplots(figsize=(8.4, 1.6 + 0.75 * len(records)))
     styles = {"last": ("o", BLUE, BLUE), "validation": ("D", GREEN, GREEN), "best_on_test": ("o", BLUE, "w")}
     for y, r in enumerate(records):
-        for shift, (selection, m) in zip((-0.2, 0, 0.2), _summary(r).items(), strict=False):
+        for shift, (selection, m) in zip((-0.2, 0, 0.2), _summary(r).items(), strict=True):
             marker, colour, face = styles[selection]
             if m["low"] is not None:
                 ax.plot([m["low"], m["high"]], [y + shift] * 2, color=colour, lw=1.5)
@@ -432,16 +409,10 @@ def reference_figure(records: list[dict], redraw: str) -> Figure:
     from_top(ax, [f"{r['spec']['target']} ({len(r['spec']['seeds'])} seeds)" for r in records])
     ax.set_xlabel("test SRCC (soft), 95 % interval over seeds")
     handles, labels = ax.get_legend_handles_labels()
-    once = {label: handle for handle, label in zip(handles, labels, strict=True)}
+    once = dict(zip(labels, handles, strict=True))
     order = [*SELECTION_NAMES.values(), "ridge, mean clip", "printed (Table 1)"]
     shown = [name for name in order if name in once]
-    ax.legend(
-        [once[name] for name in shown],
-        shown,
-        fontsize=9,
-        loc="center left",
-        bbox_to_anchor=(1, 0.5),
-        frameon=False,
-    )
+    handles = [once[name] for name in shown]
+    ax.legend(handles, shown, fontsize=9, loc="center left", bbox_to_anchor=(1, 0.5), frameon=False)
     runs = ", ".join(r["run_id"].rsplit("-", 1)[-1] for r in records)
     return signed(fig, f"Data: as each row says · runs …{runs} · redraw: {redraw}")
