@@ -5,14 +5,13 @@ import pandas as pd
 from pandas.io.formats.style import Styler
 from scipy import stats
 
-from cofinal_lib.figures.rivals import PLAIN_NAMES
+from cofinal_lib.figures import METHOD_NAMES, PLAIN_NAMES
 from cofinal_lib.metrics import fisher_mean, mean_interval, pearson_of, spearman_interval, spearman_rows
 from cofinal_lib.paper import printed, table1
 from cofinal_lib.rivals import SOLVED
 from cofinal_lib.tables import (
     AVERAGES,
     GROUPS,
-    METHOD_NAMES,
     N_TEST,
     NOTHING,
     TABLE1_ROWS,

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 from pandas.io.formats.style import Styler
 
-from cofinal_lib.figures.rivals import METHOD_NAMES
+from cofinal_lib.figures import METHOD_NAMES
 from cofinal_lib.metrics import bootstrap_interval, difference_interval, mean_interval
 from cofinal_lib.paper import printed
 

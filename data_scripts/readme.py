@@ -14,9 +14,9 @@ import pandas as pd
 
 from cofinal_lib import claims, experiments, main_results, results, tables
 from cofinal_lib.data import OFFICIAL
-from cofinal_lib.figures import use_style
+from cofinal_lib.figures import METHOD_NAMES, use_style
 from cofinal_lib.figures.ablations import judged_arms
-from cofinal_lib.figures.rivals import METHOD_NAMES, grid_figure
+from cofinal_lib.figures.rivals import grid_figure
 from cofinal_lib.records import REFERENCE
 from cofinal_lib.rivals import SOLVED
 

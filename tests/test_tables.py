@@ -18,9 +18,8 @@ from numpy.testing import assert_allclose
 from cofinal_lib import main_results, results, tables
 from cofinal_lib.cofinal import CoFInAlConfig
 from cofinal_lib.data import at_hand, load, scores_at_hand
-from cofinal_lib.figures import networks
+from cofinal_lib.figures import METHOD_COLOURS, METHOD_NAMES, networks
 from cofinal_lib.figures import rivals as draw
-from cofinal_lib.figures.rivals import METHOD_COLOURS, METHOD_NAMES
 from cofinal_lib.metrics import (
     bootstrap_interval,
     fisher_mean,

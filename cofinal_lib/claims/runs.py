@@ -19,7 +19,7 @@ from cofinal_lib.claims.verdicts import (
 )  # fmt: skip
 from cofinal_lib.efficiency import TABLE2_ROWS
 from cofinal_lib.errors import CofinalError
-from cofinal_lib.figures.rivals import METHOD_NAMES, PLAIN_NAMES
+from cofinal_lib.figures import METHOD_NAMES, PLAIN_NAMES
 from cofinal_lib.metrics import mean_interval, spearman_interval
 from cofinal_lib.rivals import SOLVED
 

@@ -12,6 +12,32 @@ BLUE, ORANGE, GREEN, RED, PURPLE, SKY, YELLOW, BLACK = (
 )  # fmt: skip
 COLOURS = {"cofinal": BLUE, "ridge": BLACK, "train": ORANGE, "test": BLUE, "validation": GREEN, "paper": RED}
 
+METHOD_NAMES = {
+    "ridge": "ridge, mean clip",
+    "kernel-ridge": "kernel ridge, 5 segments",
+    "c3d-svr": "C3D+SVR",
+    "ms-lstm": "MS-LSTM",
+    "action-net": "ACTION-NET",
+    "gdlt": "GDLT",
+    "hgcn": "HGCN",
+    "cofinal-released": "CoFInAl, released",
+    "cofinal": "CoFInAl, as printed",
+    "cofinal-repaired": "CoFInAl, repaired",
+}
+PLAIN_NAMES = {method: name.replace(",", "") for method, name in METHOD_NAMES.items()}  # where commas part a list
+METHOD_COLOURS = {
+    "ridge": COLOURS["ridge"],
+    "kernel-ridge": "#882255",
+    "c3d-svr": "0.55",
+    "ms-lstm": "#7A4A12",
+    "action-net": PURPLE,
+    "gdlt": ORANGE,
+    "hgcn": GREEN,
+    "cofinal-released": SKY,
+    "cofinal": COLOURS["cofinal"],
+    "cofinal-repaired": "#332288",
+}
+
 GREY = "0.6"
 SELECTION_NAMES = {"last": "last epoch", "validation": "best on validation", "best_on_test": "best on test"}
 MEASURE_NAMES = {"srcc": "SRCC", "relative_l2": "R-ℓ2", "loss": "training loss"}

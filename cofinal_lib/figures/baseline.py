@@ -10,8 +10,7 @@ from sklearn.linear_model import LinearRegression
 
 from cofinal_lib import main_results, tables
 from cofinal_lib.crossval import ARMS
-from cofinal_lib.figures import COLOURS, GREY, from_top, nothing, signed, small
-from cofinal_lib.figures.rivals import METHOD_COLOURS, METHOD_NAMES
+from cofinal_lib.figures import COLOURS, GREY, METHOD_COLOURS, METHOD_NAMES, from_top, nothing, signed, small
 from cofinal_lib.metrics import fisher_mean
 from cofinal_lib.paper import table1
 

@@ -3,7 +3,8 @@
 import pandas as pd
 from pandas.io.formats.style import Styler
 
-from cofinal_lib.tables import METHOD_NAMES, cost_frame, styled
+from cofinal_lib.figures import METHOD_NAMES
+from cofinal_lib.tables import cost_frame, styled
 
 
 def cost_table(counted: pd.DataFrame, compared: pd.DataFrame) -> Styler:

@@ -14,8 +14,7 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
 
 from cofinal_lib import tables
-from cofinal_lib.figures import BLACK, from_top, nothing, signed
-from cofinal_lib.figures.rivals import METHOD_COLOURS, METHOD_NAMES, PLAIN_NAMES
+from cofinal_lib.figures import BLACK, METHOD_COLOURS, METHOD_NAMES, PLAIN_NAMES, from_top, nothing, signed
 from cofinal_lib.metrics import bootstrap_interval, spearman, spearman_interval
 
 KIND_NAMES = {"backbone": "backbone (mean clip)"} | METHOD_NAMES

@@ -9,8 +9,21 @@ from pandas.io.formats.style import Styler
 from scipy import stats
 
 from cofinal_lib import tables
-from cofinal_lib.figures import BLACK, BLUE, GREEN, ORANGE, PURPLE, RED, SKY, from_top, nothing, signed, small
-from cofinal_lib.figures.rivals import METHOD_COLOURS, METHOD_NAMES
+from cofinal_lib.figures import (
+    BLACK,
+    BLUE,
+    GREEN,
+    METHOD_COLOURS,
+    METHOD_NAMES,
+    ORANGE,
+    PURPLE,
+    RED,
+    SKY,
+    from_top,
+    nothing,
+    signed,
+    small,
+)
 from cofinal_lib.metrics import spearman_interval
 from cofinal_lib.paired import printed_test, routines_needed
 

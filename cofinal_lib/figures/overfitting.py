@@ -8,8 +8,18 @@ from matplotlib.figure import Figure
 from pandas.io.formats.style import Styler
 
 from cofinal_lib import main_results, tables
-from cofinal_lib.figures import BLUE, COLOURS, MEASURE_NAMES, band, from_top, nothing, signed
-from cofinal_lib.figures.rivals import METHOD_COLOURS, METHOD_NAMES, PLAIN_NAMES
+from cofinal_lib.figures import (
+    BLUE,
+    COLOURS,
+    MEASURE_NAMES,
+    METHOD_COLOURS,
+    METHOD_NAMES,
+    PLAIN_NAMES,
+    band,
+    from_top,
+    nothing,
+    signed,
+)
 from cofinal_lib.metrics import mean_interval, pearson_of, spearman_interval, spearman_rows
 
 

@@ -9,9 +9,9 @@ from matplotlib.figure import Figure
 from pandas.io.formats.style import Styler
 
 from cofinal_lib.crossval import corrected_interval
-from cofinal_lib.figures import BLUE, COLOURS, ORANGE, from_top, nothing, signed
+from cofinal_lib.figures import BLUE, COLOURS, METHOD_NAMES, ORANGE, from_top, nothing, signed
 from cofinal_lib.metrics import fisher_mean
-from cofinal_lib.tables import ARM_NAMES, METHOD_NAMES, NOTHING, last_epoch, printed_cell, soft, styled, two_lines
+from cofinal_lib.tables import ARM_NAMES, NOTHING, last_epoch, printed_cell, soft, styled, two_lines
 
 PRINTED = "as printed"
 FROZEN = "averages, dropout 0.3"  # the reading that `METHODS["cofinal-repaired"]` is

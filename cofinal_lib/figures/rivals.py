@@ -1,4 +1,4 @@
-"""Figures of the chapters on rivals and efficiency; every method's name and colour."""
+"""Figures of the chapters on rivals and efficiency."""
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -12,34 +12,8 @@ from torch import Tensor, nn
 
 from cofinal_lib.baselines import segments
 from cofinal_lib.data.features import FeatureSet
-from cofinal_lib.figures import BLUE, COLOURS, GREEN, ORANGE, PURPLE, SKY, from_top, signed, small
+from cofinal_lib.figures import BLUE, COLOURS, METHOD_COLOURS, METHOD_NAMES, ORANGE, from_top, signed, small
 from cofinal_lib.rivals.c3d_svr import C3DSVR
-
-METHOD_NAMES = {
-    "ridge": "ridge, mean clip",
-    "kernel-ridge": "kernel ridge, 5 segments",
-    "c3d-svr": "C3D+SVR",
-    "ms-lstm": "MS-LSTM",
-    "action-net": "ACTION-NET",
-    "gdlt": "GDLT",
-    "hgcn": "HGCN",
-    "cofinal-released": "CoFInAl, released",
-    "cofinal": "CoFInAl, as printed",
-    "cofinal-repaired": "CoFInAl, repaired",
-}
-PLAIN_NAMES = {method: name.replace(",", "") for method, name in METHOD_NAMES.items()}  # where commas part a list
-METHOD_COLOURS = {
-    "ridge": COLOURS["ridge"],
-    "kernel-ridge": "#882255",
-    "c3d-svr": "0.55",
-    "ms-lstm": "#7A4A12",
-    "action-net": PURPLE,
-    "gdlt": ORANGE,
-    "hgcn": GREEN,
-    "cofinal-released": SKY,
-    "cofinal": COLOURS["cofinal"],
-    "cofinal-repaired": "#332288",
-}
 
 
 @torch.no_grad()

@@ -6,8 +6,7 @@ from matplotlib.figure import Figure
 from pandas.io.formats.style import Styler
 
 from cofinal_lib.errors import CofinalError
-from cofinal_lib.figures import BLACK, BLUE, band, signed
-from cofinal_lib.figures.rivals import METHOD_NAMES
+from cofinal_lib.figures import BLACK, BLUE, METHOD_NAMES, band, signed
 from cofinal_lib.metrics import mean_interval
 from cofinal_lib.records import REFERENCE
 from cofinal_lib.tables import signed_cell, styled
