@@ -3,6 +3,7 @@
 import os
 import shlex
 import sys
+from math import isnan
 from pathlib import Path
 from typing import Annotated
 
@@ -109,9 +110,8 @@ def score(
     for split, rows in frame.groupby("split", sort=False):
         low, high = bootstrap_interval(rows["predicted"], rows["score"], seed=0)
         srcc = spearman(rows["predicted"], rows["score"])
-        typer.echo(
-            f"{dataset}, {len(rows)} {split} routines: SRCC {srcc:.3f} [{low:.3f}, {high:.3f}] (bootstrap, 95 %)"
-        )
+        said = "undefined" if isnan(srcc) else f"{srcc:.3f} [{low:.3f}, {high:.3f}] (bootstrap, 95 %)"
+        typer.echo(f"{dataset}, {len(rows)} {split} routines: SRCC {said}")
 
 
 def assignments(given: list[str] | None) -> dict:
