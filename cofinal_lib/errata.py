@@ -118,9 +118,8 @@ class Reading:
         return model
 
 
-OURS = Reading("", "our reading of all")
 READINGS = {
-    "ours": OURS,
+    "ours": Reading("", "our reading of all"),
     "hard": Reading("Eq. 2", "as printed: L_S on hard scores", HardScore),
     "cut": Reading("Eq. 7", "equal segments, the rest unread", fusion=cut_queries),
     "softmax": Reading("Eq. 8", "softmax of angles and distances", options={"regulariser": "softmax"}),

@@ -47,18 +47,16 @@ def compare(grid: pd.DataFrame) -> pd.DataFrame:
         head = r.source, group, name
         rows.append((*head, r.method, r.srcc, r.srcc_low, r.srcc_high, r.routines_low, r.routines_high))
         beside.append((*head, "ridge", r.ridge, np.nan, np.nan, *spearman_interval(r.ridge, N_TEST[group])))
-    table = printed("table1").set_index(["method", "backbone"])
-    for method, row in TABLE1_ROWS.items():
-        for group, names in GROUPS.items():
-            for name in names:
-                over_routines = spearman_interval(table.loc[row, name], N_TEST[group])
-                rows.append(("paper", group, name, method, table.loc[row, name], np.nan, np.nan, *over_routines))
-    for target in grid.loc[grid["target"].str.contains("@"), "target"].unique():
-        group, name = group_of(target), target.split("/")[1]
-        for method in TABLE1_ROWS:
-            if np.isfinite(rho := printed_cell(target, method)):
-                over_routines = spearman_interval(rho, N_TEST[group])
-                rows.append(("paper", group, name, method, rho, np.nan, np.nan, *over_routines))
+    table, names = printed("table1").set_index(["method", "backbone"]), [n for group in GROUPS.values() for n in group]
+    said = [(name, method, table.loc[row, name]) for method, row in TABLE1_ROWS.items() for name in names]
+    others = grid.loc[grid["target"].str.contains("@"), "target"].unique()
+    said += [
+        (target.split("/")[1], method, printed_cell(target, method)) for target in others for method in TABLE1_ROWS
+    ]
+    for name, method, rho in said:
+        if np.isfinite(rho):
+            head = "paper", group_of(name), name, method
+            rows.append((*head, rho, np.nan, np.nan, *spearman_interval(rho, N_TEST[group_of(name)])))
     ends = ["low", "high", "routines_low", "routines_high"]
     cells = pd.DataFrame(rows + beside, columns=["source", "group", "target", "method", "srcc", *ends])
     cells = cells.drop_duplicates(["source", "group", "target", "method"])

@@ -17,7 +17,7 @@ from cofinal_lib.baselines import KernelRidge, KernelRidgeConfig, segments
 from cofinal_lib.data import load
 from cofinal_lib.metrics import spearman
 from cofinal_lib.records import REFERENCE
-from cofinal_lib.runs import checkout, device_name
+from cofinal_lib.runs import made_here
 from cofinal_lib.splits import coordinates, random_splits, ridge_over_splits
 
 OUT = REFERENCE / "paper" / "splits.csv"
@@ -51,8 +51,7 @@ def _name(i: int) -> str:
 
 
 def _keep(found: pd.DataFrame, rows: pd.DataFrame, method: str) -> pd.DataFrame:
-    rows = rows.assign(split=rows["split"].map(_name), method=method, n_segments=5, source="official")
-    rows = rows.assign(device=device_name("cpu"), commit=checkout())
+    rows = rows.assign(split=rows["split"].map(_name), method=method, n_segments=5, source="official", **made_here())
     found = pd.concat([frame for frame in (found, rows) if len(frame)], ignore_index=True)[COLUMNS]
     results.whole_csv(OUT, found)
     return found
