@@ -288,7 +288,7 @@ def p_value(p: float) -> str:
 def signed_cell(mean: float, low: float, high: float) -> str:
     """A difference and, where it is known, its interval."""
     interval = "" if pd.isna(low) else f" ({span(low, high, '+')})"
-    return f"{mean:+.3f}{interval}"
+    return "undefined" if pd.isna(mean) else f"{mean:+.3f}{interval}"
 
 
 def cost_frame(counted: pd.DataFrame) -> pd.DataFrame:

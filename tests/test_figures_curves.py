@@ -335,6 +335,10 @@ def test_gaps_of_one_seed_of_an_undefined_one_and_twice_the_same_run():
     text = overfitting.gap_table(found).to_html()
     assert "+0.500" in text
     assert f"{found.loc[0, 'gap_from']:+.3f} to {found.loc[0, 'gap_to']:+.3f}" in text
+    assert "nan" not in text, "what is undefined is a dash"
+    said = overfitting.overfit_in_words(found, "gdlt").data
+    assert "undefined" in said and "explained" not in said, "of what is undefined nothing is concluded"
+    assert "GDLT" not in overfitting.order_of_gaps(found)
 
 
 def test_gaps_figure_marks_train_hollow_and_test_filled():

@@ -192,13 +192,12 @@ def gaps_figure(found: pd.DataFrame, line: str) -> Figure:
 
 def gap_table(found: pd.DataFrame) -> Styler:
     """`gaps` as the book's table: train, test, the gap with its interval over seeds and over routines."""
-
     rows = {
         (f"{r.target} ({r.source})", METHOD_NAMES[r.method]): {
             "seeds": str(r.seeds),
-            "train": f"{r.train:.3f}",
-            "test": f"{r.test:.3f}",
-            "gap": f"{r.gap:+.3f}",
+            "train": tables.number(r.train),
+            "test": tables.number(r.test),
+            "gap": tables.number(r.gap, "+"),
             "gap, over\nseeds": tables.span(r.gap_low, r.gap_high, "+"),
             "gap, over\nroutines": tables.span(r.gap_from, r.gap_to, "+"),
         }
@@ -228,6 +227,9 @@ def overfit_in_words(found: pd.DataFrame, method: str = "cofinal") -> Markdown:
     said = []
     for r in found[found["method"] == method].itertuples():
         seeds = "one seed" if r.seeds == 1 else f"{r.seeds} seeds"
+        if np.isnan(r.gap):
+            said.append(f"- {METHOD_NAMES[method]} on {r.target} ({r.source}), {seeds}: undefined, one ranks nothing.")
+            continue
         over = "" if np.isnan(r.gap_low) else f", {tables.span(r.gap_low, r.gap_high, '+')} over seeds"
         clear = "possibly explained" if r.gap_from <= 0 <= r.gap_to else "not explained"
         said.append(
@@ -244,7 +246,8 @@ COMPARED = ("gdlt", "cofinal-released", "cofinal")  # in words: the methods of F
 def order_of_gaps(found: pd.DataFrame) -> str:
     """The COMPARED methods' gaps (`gaps`) on each target, the smallest first, with their seeds, in words."""
     said = []
-    for target, part in found[found["method"].isin(COMPARED)].sort_values("gap").groupby("target", sort=False):
+    known = found[found["method"].isin(COMPARED)].dropna(subset="gap")
+    for target, part in known.sort_values("gap").groupby("target", sort=False):
         words = [f"{PLAIN_NAMES[r.method]} {r.gap:+.2f} ({tables.in_seeds(r.seeds)})" for r in part.itertuples()]
         said.append(f"on {target}, {', '.join(words)}")
     return "; ".join(said) or "none has run yet"
