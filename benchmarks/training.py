@@ -36,7 +36,7 @@ from cofinal_lib.rivals import GDLT, CoFInAl, ReleasedCoFInAl
 from cofinal_lib.rivals.attention import OneHead
 from cofinal_lib.runs import device_name
 from cofinal_lib.temporal_fusion import segment_means
-from cofinal_lib.train import Schedule, _Single, _Stacked
+from cofinal_lib.train import Schedule, Single, Stacked
 
 
 def routines(n_train: int, n_test: int, clips: int, crop: int, dim: int) -> FeatureSet:
@@ -122,7 +122,7 @@ class Ours:
     """What `fit` does in an epoch, for some seeds at once: train, then predict the test routines."""
 
     def __init__(self, build, data, seeds, device):
-        self.learner = (_Stacked if len(seeds) > 1 else _Single)(build, data, Schedule(), device, seeds)
+        self.learner = (Stacked if len(seeds) > 1 else Single)(build, data, Schedule(), device, seeds)
         self.kept = data.rows("train").expand(len(seeds), -1)
         self.test = self.learner.batches(data.rows("test").expand(len(seeds), -1))
         self.draws = [torch.Generator().manual_seed(seed) for seed in seeds]

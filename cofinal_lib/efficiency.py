@@ -16,7 +16,7 @@ from cofinal_lib.rivals import METHODS
 from cofinal_lib.rivals.action_net import ActionNet
 from cofinal_lib.rivals.c3d_svr import C3DSVR
 from cofinal_lib.runs import RunSpec
-from cofinal_lib.train import Schedule, _Single, fit, one_thread
+from cofinal_lib.train import Schedule, Single, fit, one_thread
 
 # Table 2's row of each of ours.
 TABLE2_ROWS = {"action-net": "ACTION-NET", "gdlt": "GDLT", "hgcn": "HGCN", "cofinal-released": "CoFInAl"}
@@ -226,7 +226,7 @@ def step_shares(build, data: FeatureSet) -> pd.Series:
 
     short = replace(data, is_train=data.is_train & (data.is_train.cumsum(0) <= 5 * 32))
     with one_thread():
-        learner = _Single(build, short, Schedule(), "cpu", [0])
+        learner = Single(build, short, Schedule(), "cpu", [0])
         kept, draws = short.rows("train")[None], [torch.Generator().manual_seed(0)]
         learner.epoch(kept, draws)  # warm-up
         with profile(activities=[ProfilerActivity.CPU]) as seen:

@@ -175,7 +175,7 @@ def _train_or_halve(build, data, schedule, device, seeds, hold_out):
 
 
 def _train_group(build, data, schedule, device, seeds, hold_out):
-    learner = (_Stacked if len(seeds) > 1 else _Single)(build, data, schedule, device, seeds)
+    learner = (Stacked if len(seeds) > 1 else Single)(build, data, schedule, device, seeds)
     S, E, train = len(seeds), 1 if learner.solves else schedule.epochs, data.rows("train")
     often, everyone = data.rows("test").expand(S, -1), torch.arange(len(data)).expand(S, -1)  # (S, n)
     kept = train.expand(S, -1)
@@ -231,7 +231,7 @@ def _drawing_from(stream: Tensor, device: str):
         yield
 
 
-class _Single:
+class Single:
     """One seed, trained the plain way."""
 
     def __init__(self, build, data, schedule, device, seeds):
@@ -244,6 +244,7 @@ class _Single:
             self.optimiser, self.falling = _optimiser(_groups(self.model, schedule), schedule)
 
     def epoch(self, kept, draws) -> dict[str, np.ndarray]:
+        """Train once over the routines kept (S, n), each seed drawing from its own; returns mean losses (S,)."""
         if self.solves:
             loss = self.model.solve(self.features[kept[0]], self.lengths[kept[0]], self.scores[kept[0]])
             return {name: np.array([value]) for name, value in loss.items()}
@@ -277,17 +278,20 @@ class _Single:
         return loss
 
     def batches(self, rows):
+        """Routines (1, n) in batches of like length."""
         return _batches_by_length(self.features, self.lengths, rows[0])
 
     def predict(self, batches, into: np.ndarray) -> None:
+        """Write soft and hard scores of the batches' routines into (S, N, 2)."""
         with _drawing_from(self.stream, self.device):  # for methods that draw at test, too
             into[0] = predict(self.model, batches, into.shape[1])
 
     def models(self):
+        """Each seed's model, in evaluation mode."""
         return [self.model.eval()]
 
 
-class _Stacked:
+class Stacked:
     """Many seeds at once: parameters stacked, one batched forward and backward for all of them (torch.func)."""
 
     solves = False
@@ -310,6 +314,7 @@ class _Stacked:
         self.shapes = {}
 
     def epoch(self, kept, draws) -> dict[str, np.ndarray]:
+        """Train once over the routines kept (S, n), each seed drawing from its own; returns mean losses (S,)."""
         self.template.train()
         totals, plan = {}, _order(kept, self.data.lengths, self.schedule, self.data.crop, draws)
         for batch, starts in plan:
@@ -368,6 +373,7 @@ class _Stacked:
 
     @torch.no_grad()
     def predict(self, batches, into: np.ndarray) -> None:
+        """Write soft and hard scores of the batches' routines into (S, N, 2)."""
         self.template.eval()
         model, S = self.template.model, len(self.originals)
         for batch in batches:
@@ -384,6 +390,7 @@ class _Stacked:
             np.put_along_axis(into, rows, scores.float().cpu().numpy(), axis=1)
 
     def models(self):
+        """Each seed's model, in evaluation mode."""
         for s, model in enumerate(self.originals):
             model.load_state_dict({k: v[s].detach() for k, v in (self.params | self.buffers).items()})
         return [model.eval() for model in self.originals]

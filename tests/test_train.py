@@ -12,7 +12,7 @@ from cofinal_lib.errors import CofinalError
 from cofinal_lib.grade_parsing import graph_regulariser
 from cofinal_lib.metrics import spearman
 from cofinal_lib.rivals import GDLT
-from cofinal_lib.train import Schedule, _drawing_from, _held_out, _optimiser, _order, _Stacked, embed, fit, predict
+from cofinal_lib.train import Schedule, Stacked, _drawing_from, _held_out, _optimiser, _order, embed, fit, predict
 
 
 @pytest.fixture(scope="module")
@@ -259,7 +259,7 @@ def test_on_a_device_a_step_asks_the_host_for_nothing(twin, monkeypatch):
     """The stacked step on the meta device, which computes shapes alone: to ask for a value would be an error."""
     # the fused optimiser knows no meta device
     monkeypatch.setattr("cofinal_lib.train._optimiser", lambda params, schedule: (torch.optim.SGD(params, 0.01), None))
-    learner = _Stacked(build_for(twin), twin, Schedule(clip_norm=1.0), "meta", [0, 1])
+    learner = Stacked(build_for(twin), twin, Schedule(clip_norm=1.0), "meta", [0, 1])
     batch, starts = torch.arange(8).view(2, 4), torch.zeros(2, 4, dtype=torch.long)
     loss = learner._step(batch.to("meta"), starts.to("meta"))
     assert loss["total"].device.type == "meta" and loss["total"].shape == (2,)
