@@ -64,14 +64,13 @@ def findings() -> str:
         f"less dropout, CoFInAl reaches {_reach(table1, 'cofinal-repaired')} ({chapter('18-repair')}).",
         f"**The printed leads**: CoFInAl stands first in {(columns['lead'] > 0).sum()} of Table 1's {len(columns)} "
         f"columns (against any one rival, a fair coin would give that with a chance of "
-        f"{100 * 0.5 ** len(columns):.1f} %); taken singly, "
-        f"{(columns['lead'] > columns['needed_alike']).sum()} of the leads are wider than what luck puts between two "
-        f"equally good methods ({chapter('16-how-sure')}).",
+        f"{100 * 0.5 ** len(columns):.1f} %); taken singly, {_are(columns['lead'] > columns['needed_alike'])} "
+        f"wider than what luck puts between two equally good methods ({chapter('16-how-sure')}).",
         f"**The epoch**: chosen on the test routines, as the released programs do, it brings {on_test.median():.3f} in "
         f"the median over our networks; the printed leads have a median of {columns['lead'].median():.3f} "
         f"({chapter('08-main-results')}).",
-        f"**The parts**: leaving out the temporal fusion changes the printed method's SRCC by {gained}; among the "
-        f"other {len(others)} arms of Table 3, losses beyond luck over routines: {others['beyond_routines'].sum()} "
+        f"**The parts**: leaving out the temporal fusion changes the printed method's SRCC by {gained}; of the "
+        f"losses in Table 3's other {len(others)} arms {_are(others['beyond_routines'])} beyond luck over routines "
         f"({chapter('09-ablations')}).",
         f"**The ledger** ({chapter('19-ledger')}): {claims.summary(claims.kept())}",
     ]
@@ -87,7 +86,13 @@ def _reach(table1: pd.DataFrame, method: str) -> str:
     """A method's test SRCC on both scores, with intervals and seeds, in words."""
     cells = tables.last_epoch(table1).query("method == @method")
     said = " and ".join(f"{_cell(r)} on {r.target[5:].upper()}" for r in cells.itertuples())
-    return said + ("" if method in SOLVED else f" ({tables.in_seeds(cells['seeds'].min())})")
+    seeds = tables.extent(cells, "seeds")
+    return said + ("" if method in SOLVED else f" ({seeds} seed{'' if seeds == '1' else 's'})")
+
+
+def _are(which: pd.Series) -> str:
+    n = which.sum()
+    return f"{n or 'none'} {'are' if n > 1 else 'is'}"
 
 
 def _cell(r) -> str:
