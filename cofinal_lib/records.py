@@ -17,6 +17,7 @@ HOME = _ROOT if _CHECKOUT else _ROOT / "cofinal_repository"
 REFERENCE = HOME / "results" / "reference"  # ours
 RESULTS = (_ROOT if _CHECKOUT else Path()) / "results"  # a reader's own, <profile>/
 
+PARTS = ("run_id", "spec", "config", "provenance", "metrics", "selections", "epochs", "baselines")  # of record.json
 SELECTIONS = {
     "last": "the last epoch",
     "validation": "best SRCC on held-out training routines, of a model trained without them",
@@ -50,7 +51,7 @@ class RunRecord:
             raise CofinalError(f"{path} is corrupt ({error}); delete {folder} and run again") from None
         if not isinstance(record, dict):
             raise CofinalError(f"{path} is corrupt (it holds no object); delete {folder} and run again")
-        lacking = {"run_id", "spec", "provenance", "metrics"} - set(record)
+        lacking = set(PARTS) - set(record)
         if lacking:
             raise CofinalError(f"{path} lacks {', '.join(sorted(lacking))}; delete {folder} and run again")
         if not zipfile.is_zipfile(arrays := Path(folder) / "arrays.npz"):

@@ -137,7 +137,8 @@ def test_a_folder_that_cannot_be_written_is_named_before_training(tmp_path, monk
 
 
 def test_a_corrupt_record_is_named(record, tmp_path):
-    for content, words in (("{", "is corrupt"), ('{"spec": 1}', "lacks metrics, provenance, run_id")):
+    lacking = "lacks baselines, config, epochs, metrics, provenance, run_id, selections; delete"
+    for content, words in (("{", "is corrupt"), ('{"spec": 1}', lacking)):
         (tmp_path / "record.json").write_text(content)
         with pytest.raises(CofinalError, match=words):
             RunRecord.read(tmp_path)
