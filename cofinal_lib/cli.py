@@ -16,7 +16,10 @@ except ModuleNotFoundError:
     sys.exit(2)
 
 app = typer.Typer(
-    no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__.splitlines()[0]
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    help="Train and score methods of action quality assessment, reproduce the paper, show its claims.",
 )
 data_app = typer.Typer(no_args_is_help=True, help="Fetch, check or simulate data.")
 app.add_typer(data_app, name="data")
@@ -94,6 +97,8 @@ def score(
     ] = None,
 ):
     """Score a data set's routines with a released checkpoint."""
+    import numpy as np
+
     from cofinal_lib.checkpoint import released_model, score
     from cofinal_lib.data import load
     from cofinal_lib.metrics import bootstrap_interval, spearman
@@ -103,6 +108,8 @@ def score(
     spec = RunSpec(dataset, method=method, options=assignments(option))
     options = {"score_cap": spec.score_cap} | spec.authors_options | spec.options
     frame = score(released_model(method, checkpoint, **options), data)
+    if not np.isfinite(frame["predicted"]).all():
+        raise CofinalError(f"{checkpoint} predicts scores that are no finite numbers; is it a finished training's?")
     if out is not None:
         from cofinal_lib.results import whole
 
@@ -119,7 +126,7 @@ def assignments(given: list[str] | None) -> dict:
     chosen = {}
     for item in given or []:
         name, equals, value = item.partition("=")
-        if not equals:
+        if not (name and equals):
             raise CofinalError(f"{item!r}: expected NAME=VALUE")
         if name in chosen:
             raise CofinalError(f"{name} is given twice, as {chosen[name]} and as {value}; say it once")
@@ -261,7 +268,7 @@ def doctor():
 def main():
     """Run the command line; what a reader can mend is one line on stderr and exit code 2."""
     try:
-        code = app(standalone_mode=False)
+        code = app(prog_name="cofinal", standalone_mode=False)
     except CofinalError as error:
         code = _complain(str(error))
     except typer.Abort:  # Ctrl-C, as older Typers tell it; newer ones return 130 themselves
@@ -276,7 +283,8 @@ def main():
         if not hasattr(error, "format_message"):  # not the parser's word on an option, but a fault of ours
             raise
         message = error.format_message()  # empty where the help was shown instead
-        code = _complain(f"{message.rstrip('.')}; see cofinal --help") if message else 2
+        asked = getattr(getattr(error, "ctx", None), "command_path", "cofinal")  # "cofinal train", "cofinal data check"
+        code = _complain(f"{message.rstrip('.')}; see {asked} --help") if message else 2
     sys.exit(code)
 
 

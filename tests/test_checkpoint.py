@@ -97,6 +97,11 @@ def test_the_command_writes_every_prediction(cofinal, tmp_path):
     assert result.returncode == 0 and "twin/ball, 50 test routines: SRCC" in result.stdout
     frame = pd.read_csv(tmp_path / "p.csv")
     assert len(frame) == 250 and frame["predicted"].between(-25, 50).all()
+    broken = {name: value * torch.nan for name, value in checkpoint.read_state_dict(tmp_path / "Ball_best.pkl").items()}
+    torch.save(broken, tmp_path / "nan.pkl")
+    refused = cofinal("score", "--checkpoint", tmp_path / "nan.pkl", *arguments[2:-1], tmp_path / "nan.csv")
+    assert refused.returncode == 2 and "nan.pkl predicts scores that are no finite numbers" in refused.stderr
+    (tmp_path / "nan.pkl").unlink()
     (tmp_path / "a folder").mkdir()
     refused = cofinal("score", *arguments[:-1], tmp_path / "a folder")
     assert refused.returncode == 2 and "cannot write" in refused.stderr

@@ -64,6 +64,8 @@ FAULTS = {
     "two seeds": (["data", "simulate", "rg", "--out", "x", "--seed", "4", "--knob", "seed=3"], "say --seed"),
     "no number": (["train", "--dataset", "twin/ball", "--out", "x", "--epochs", "many"], "'--epochs'"),
     "no such flag": (["train", "--dataset", "twin/ball", "--out", "x", "--grades", "4"], "--grades"),
+    "where to read on": (["data", "check"], "see cofinal data check --help"),
+    "no name": (["train", "--dataset", "twin/ball", "--out", "x", "--option", "=4"], "expected NAME=VALUE"),
     "no value": (
         ["train", "--dataset", "twin/ball", "--out", "x", "--option", "grades"],
         "expected NAME=VALUE",
