@@ -130,7 +130,11 @@ def reproduce(
         raise CofinalError(f"unknown {', '.join(sorted(unknown))}; expected some of {', '.join(ARTEFACTS)}, or none")
     plan = experiments.plan(profile, device)
     if absent := experiments.absent(profile, plan):
-        fetch = "`cofinal data fetch fisv uiprmd` brings what is public; for rg see the README"
+        fetch = (
+            "add them to COFINAL_MIRROR's folder"
+            if registry.mirror()
+            else "`cofinal data fetch fisv uiprmd` brings what is public; for rg see the README"
+        )
         print(f"left out, not at hand: {', '.join(absent)} ({fetch})", file=sys.stderr)
     if hopeless := [artefact for artefact in artefacts if artefact not in plan]:
         raise CofinalError(f"{', '.join(hopeless)}: none of the data it needs in profile {profile} is at hand")

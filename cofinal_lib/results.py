@@ -7,6 +7,7 @@ results/reference/<profile>/: the chapters read those where a reader has run not
 import fcntl
 import os
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from itertools import product
 from pathlib import Path
 
@@ -262,9 +263,11 @@ def whole(path: Path, write: Callable[[Path], object]) -> None:
         write(aside)
         aside.replace(path)
     except OSError as error:
-        raise CofinalError(f"cannot write {path}: {error.strerror}") from error
+        why = f"{path.parent} is no folder" if path.parent.is_file() else error.strerror
+        raise CofinalError(f"cannot write {path}: {why}") from error
     finally:
-        aside.unlink(missing_ok=True)
+        with suppress(OSError):
+            aside.unlink()
 
 
 def whole_csv(path: Path, frame: pd.DataFrame) -> None:

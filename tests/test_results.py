@@ -6,11 +6,13 @@ import sys
 from types import SimpleNamespace
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 
 from cofinal_lib import results, runs
 from cofinal_lib.data.features import FeatureSet
+from cofinal_lib.errors import CofinalError
 from cofinal_lib.metrics import bootstrap_interval, mean_interval, relative_l2, spearman
 from cofinal_lib.records import RunRecord
 from cofinal_lib.runs import RunSpec
@@ -118,6 +120,12 @@ def test_grades_are_read_off_features_that_know_them_and_off_no_others(run, monk
     ignorant = results._readout(noise, noise[:, :2], grades, points.astype(float))
     assert ignorant["plane, other routines"] < 0.4 < ignorant["plane, same routines"] + 0.2
     assert ignorant["features, other routines"] < 0.4 and abs(ignorant["ridge, other routines"]) < 0.4
+
+
+def test_a_file_that_cannot_be_written_is_named_as_it_was_asked_for(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(CofinalError, match="cannot write .*file/rows.csv: .*file is no folder"):
+        results.whole_csv(tmp_path / "file" / "rows.csv", pd.DataFrame({"a": [1]}))
 
 
 def test_rows_that_two_processes_add_are_all_kept(tmp_path):

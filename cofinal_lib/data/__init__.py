@@ -108,6 +108,7 @@ def at_hand(target: str, folder: Path | None = None) -> bool:
     dataset = target.split("/")[0]
     if dataset == "twin":
         return True
+    registry.mirror()  # one that is no folder is an error, and not "nothing here"
     try:
         if dataset == "uiprmd":
             registry.fetch_dataset(dataset)

@@ -84,8 +84,13 @@ def test_a_mirror_is_checked_too(mirror, tmp_path, monkeypatch):
     with pytest.raises(CofinalError, match="train.txt has the wrong SHA-256"):
         registry.fetch("rg/train.txt")
     monkeypatch.setenv("COFINAL_MIRROR", str(tmp_path / "nowhere"))
-    with pytest.raises(CofinalError, match="nowhere, which is no folder"):
-        registry.fetch("rg/train.txt")
+    for asked in (
+        lambda: registry.fetch("rg/train.txt"),
+        lambda: at_hand("rg/ball"),
+        lambda: at_hand("uiprmd/deep-squat"),
+    ):
+        with pytest.raises(CofinalError, match="nowhere, which is no folder"):
+            asked()
 
 
 def test_unknown_names():
