@@ -2,6 +2,7 @@
 
 import copy
 import math
+import signal
 from collections.abc import Callable, Iterable
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
@@ -131,13 +132,20 @@ def fit(
         for hold_out in kinds
         for group in groups
     ]
-    parallel = Parallel(n_jobs=1 if device == "cuda" else jobs, return_as="generator", mmap_mode="c")
+    jobs = 1 if device == "cuda" else jobs
+    deaf = {"initializer": _leave_interrupts_to_the_parent} if jobs > 1 else {}
+    parallel = Parallel(n_jobs=jobs, return_as="generator", mmap_mode="c", **deaf)
     bar = tqdm(parallel(trainings), total=len(trainings), unit="training", disable=not progress)
     finished = list(bar)
     whole = list(chain(*finished[-len(groups) :]))
     unchosen = [(np.full(len(predictions), np.nan),) for _, _, predictions in whole]
     held_out = chain(*finished[: -len(groups)]) if schedule.holdout else unchosen
     return [SeedResult(seed, *of_all, *of_some) for seed, of_all, of_some in zip(seeds, whole, held_out, strict=True)]
+
+
+def _leave_interrupts_to_the_parent():
+    """Ctrl-C reaches every process of a terminal: the first one stops the others, which have nothing to say."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 def _stack_size(build, data, schedule, device, n_seeds: int, wanted: int | None) -> int:
