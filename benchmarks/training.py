@@ -8,8 +8,9 @@ authors wrote them, and CoFInAl's Eq. 7 multiplied out as printed, every clip pr
 on one thread (or one GPU), on random features held in memory, in turns; an epoch trains once and scores the test
 routines.
 
-Rows: seconds an epoch (median over turns), ratios, milliseconds of a step and the share of this machine's own
-matrix-product peak that its arithmetic is, peak memory; and ten seeds against one.
+Rows: seconds an epoch (median over turns), ratios, milliseconds and arithmetic of a step and its share of this
+machine's own matrix-product peak, minutes for a seed's two trainings of 200 epochs at that pace, peak memory; ten seeds
+against one; and how the cost grows as one size doubles.
 """
 
 import argparse
@@ -176,9 +177,9 @@ SIZES = {"RG": (200, 50, 77, 68, 1024), "Fis-V": (400, 100, 140, 124, 1024), "qu
 METHODS = {"cofinal": CoFInAl, "gdlt": GDLT, "cofinal-released": ReleasedCoFInAl}
 
 
-def thin():
+def thin(width: int = 64):
     """CoFInAl of `quick`'s widths."""
-    return partial(CoFInAl, replace(CoFInAl.Config(), feature_dim=64, procedure_dim=64, score_dim=64))
+    return partial(CoFInAl, replace(CoFInAl.Config(), feature_dim=width, procedure_dim=64, score_dim=64))
 
 
 def main() -> None:
@@ -218,7 +219,9 @@ def main() -> None:
                 ratio=took["plain"] / took["ours"],
                 ratio_released=took["released"] / took["ours"],
                 step_ms=1000 * step,
+                step_gflop=counter.get_total_flops() / 1e9,
                 share_of_peak=counter.get_total_flops() / 1e9 / step / peak,
+                minutes_a_seed=200 * took["ours"] * (2 - Schedule.holdout) / 60,
                 memory_mib=memory(build, SIZES[where], [0], device),
             )
     builds = {"quick": thin()} | ({"RG": partial(CoFInAl, CoFInAl.Config())} if device == "cuda" else {})
@@ -228,6 +231,15 @@ def main() -> None:
         for n in (1, 10):
             used = memory(build, SIZES[where], range(n), device)
             keep(method="cofinal", size=where, seeds=n, ours=took[n], ratio=took[n] / took[1], memory_mib=used)
+    base = dict(zip(("routines", "test", "clips", "crop", "width"), SIZES["quick"], strict=True))
+    larger = {name: base | {name: 2 * base[name]} for name in ("routines", "width")}
+    larger["clips"] = base | {"clips": 2 * base["clips"], "crop": 2 * base["crop"]}
+    jobs = {name: Ours(thin(s["width"]), routines(*s.values()), [0], device) for name, s in larger.items()}
+    jobs |= {"seeds": Ours(thin(), routines(*base.values()), range(2), device)}
+    jobs |= {"nothing": Ours(thin(), routines(*base.values()), [0], device)}
+    took = seconds(jobs, 15 * turns, device)
+    for name in ("routines", "clips", "width", "seeds"):
+        keep(method="cofinal", size=f"quick, {name} doubled", ours=took[name], ratio=took[name] / took["nothing"])
     if given.out:
         kept = pd.DataFrame(rows).assign(
             peak_gflops=peak, device=device_name(device), torch=torch.__version__.split("+")[0], turns=turns
