@@ -259,9 +259,9 @@ def extent(results: pd.DataFrame, column: str) -> str:
     return f"{low}" if low == high else f"{low} to {high}"
 
 
-def in_seeds(n: int) -> str:
-    """A number of seeds in words: "1 seed", "3 seeds"."""
-    return f"{n} seed{'s' if n > 1 else ''}"
+def in_seeds(n: int | str) -> str:
+    """A number of seeds, or an `extent`, in words: "1 seed", "3 seeds", "1 to 3 seeds"."""
+    return f"{n} seed{'' if str(n) == '1' else 's'}"
 
 
 def number(value: float, sign: str = "") -> str:

@@ -132,9 +132,12 @@ def fit(
         for hold_out in kinds
         for group in groups
     ]
-    jobs = 1 if device == "cuda" else jobs
-    deaf = {"initializer": _leave_interrupts_to_the_parent} if jobs > 1 else {}
-    parallel = Parallel(n_jobs=jobs, return_as="generator", mmap_mode="c", **deaf)
+    parallel = Parallel(
+        n_jobs=1 if device == "cuda" else jobs,
+        return_as="generator",
+        mmap_mode="c",
+        initializer=_leave_interrupts_to_the_parent,  # of workers alone: a single job runs in this process
+    )
     bar = tqdm(parallel(trainings), total=len(trainings), unit="training", disable=not progress)
     finished = list(bar)
     whole = list(chain(*finished[-len(groups) :]))

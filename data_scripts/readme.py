@@ -88,8 +88,7 @@ def _reach(table1: pd.DataFrame, method: str) -> str:
     """A method's test SRCC on both scores, with intervals and seeds, in words."""
     cells = tables.last_epoch(table1).query("method == @method")
     said = " and ".join(f"{_cell(r)} on {r.target[5:].upper()}" for r in cells.itertuples())
-    seeds = tables.extent(cells, "seeds")
-    return said + ("" if method in SOLVED else f" ({seeds} seed{'' if seeds == '1' else 's'})")
+    return said + ("" if method in SOLVED else f" ({tables.in_seeds(tables.extent(cells, 'seeds'))})")
 
 
 def _are(which: pd.Series) -> str:
