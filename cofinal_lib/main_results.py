@@ -18,6 +18,7 @@ from cofinal_lib.tables import (
     group_of,
     in_seeds,
     last_epoch,
+    number,
     per_seed,
     printed_cell,
     ranks,
@@ -359,11 +360,11 @@ def in_words(results: pd.DataFrame) -> str:
     methods = ["kernel-ridge", "c3d-svr", "cofinal-released", "cofinal"]
     official, sentences = last_epoch(results[results["source"] == "official"]), []
     for target, part in official.groupby("target", sort=False):
-        said = [f"ridge regression on the mean clip reaches {part['ridge'].iloc[0]:.3f}"]
+        said = [f"ridge regression on the mean clip reaches {number(part['ridge'].iloc[0])}"]
         for r in part[part["method"].isin(methods)].itertuples():
             name = {"kernel-ridge": "kernel ridge on five segment means", "c3d-svr": "the SVR"}.get(r.method)
             name = name or PLAIN_NAMES[r.method]
-            said.append(f"{name} {r.srcc:.3f}" + ("" if r.method in SOLVED else f" ({in_seeds(r.seeds)})"))
+            said.append(f"{name} {number(r.srcc)}" + ("" if r.method in SOLVED else f" ({in_seeds(r.seeds)})"))
         sentences.append(f"On {target}, {_listed(said)}.")
     return " ".join(sentences) or "No run on official features is at hand."
 

@@ -4,9 +4,8 @@
 
 Trains with the paper's schedule; a row a seed, stage ("untrained", "trained") and measure goes to the CSV file OUT,
 beside the rows of other targets.
-Measures: "largest weight" and "evenness" of Eq. 10's mask on test routines (means; evenness is the normalised entropy,
-1 if all grades weigh the same); "within over between" (NC1, see `cofinal_lib.collapse`) of the coarse classifier's
-last-layer features, and its "grade accuracy", on training routines.
+Measures: "largest weight" of Eq. 10's mask, a mean over test routines; "within over between" (NC1, see
+`cofinal_lib.collapse`) of the coarse classifier's last-layer features, and its "grade accuracy", on training routines.
 """
 
 import sys
@@ -20,7 +19,6 @@ import torch
 from cofinal_lib.cofinal import CoFInAl
 from cofinal_lib.collapse import within_class_collapse
 from cofinal_lib.data import load
-from cofinal_lib.errata import evenness
 from cofinal_lib.results import whole_csv
 from cofinal_lib.runs import RunSpec, made_here
 from cofinal_lib.train import fit
@@ -28,7 +26,7 @@ from cofinal_lib.train import fit
 
 @torch.no_grad()
 def measures(model: CoFInAl, data) -> dict[str, float]:
-    """The four measures of one model, in evaluation mode."""
+    """The three measures of one model, in evaluation mode."""
     model.eval()
     outs = {}
     for split in ("train", "test"):
@@ -40,7 +38,6 @@ def measures(model: CoFInAl, data) -> dict[str, float]:
     known = grades.unique(return_inverse=True)[1]
     return {
         "largest weight": float(M.max(1).values.mean()),
-        "evenness": evenness(M),
         "within over between": within_class_collapse(hidden, known),
         "grade accuracy": float((outs["train"]["grade_logits"].argmax(1) == grades).double().mean()),
     }

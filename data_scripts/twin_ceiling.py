@@ -12,22 +12,13 @@ from dataclasses import replace
 
 import numpy as np
 import torch
-from sklearn.linear_model import RidgeCV
-from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
 
 from cofinal_lib import CoFInAl, CoFInAlConfig
+from cofinal_lib.baselines import ridge_on_mean_clip
 from cofinal_lib.data.features import FeatureSet
 from cofinal_lib.data.twin import TWIN_TARGETS, oracle, simulate
 from cofinal_lib.metrics import fisher_mean, spearman
 from cofinal_lib.train import fit
-
-
-def ridge(data: FeatureSet) -> np.ndarray:
-    """Points, (N,): ridge on the mean clip, its strength chosen within the training routines."""
-    mean_clip, train = data.mean_clip(), data.rows("train").numpy()
-    model = make_pipeline(StandardScaler(), RidgeCV(np.logspace(0, 5, 11)))
-    return model.fit(mean_clip[train], data.scores.numpy()[train]).predict(mean_clip)
 
 
 def cofinal(data: FeatureSet, seed: int, epochs: int) -> np.ndarray:
@@ -47,7 +38,7 @@ def main(seeds: int = 3, feature_dim: int = 128, epochs: int = 60) -> None:
         for seed in range(seeds):
             data = simulate(target, seed=seed, feature_dim=feature_dim)
             test = data.rows("test").numpy()
-            predictions = oracle(data), ridge(data), cofinal(data, seed, epochs)
+            predictions = oracle(data), ridge_on_mean_clip(data)[0], cofinal(data, seed, epochs)
             reached.append([spearman(p[test], data.scores[test]) for p in predictions])
         print(f"{target:12}" + "".join(f"{fisher_mean(r):8.3f}" for r in zip(*reached, strict=True)), flush=True)
 

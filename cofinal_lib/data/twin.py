@@ -39,14 +39,14 @@ routine scores no better, skill is independent of venue, and clip counts end at 
 What three predictions reach, test SRCC averaged over seeds 0 to 2 (each a twin and a training of its own):
 
                   oracle   ridge   CoFInAl
-    twin/ball      0.972   0.725     0.727
-    twin/clubs     0.968   0.527     0.532
-    twin/hoop      0.977   0.718     0.715
-    twin/ribbon    0.974   0.621     0.629
-    twin/tes       0.949   0.602     0.604
-    twin/pcs       0.958   0.695     0.696
+    twin/ball      0.972   0.731     0.727
+    twin/clubs     0.968   0.542     0.532
+    twin/hoop      0.977   0.715     0.715
+    twin/ribbon    0.974   0.627     0.629
+    twin/tes       0.949   0.603     0.604
+    twin/pcs       0.958   0.697     0.696
 
-Oracle is `oracle`. Ridge reads the mean clip. CoFInAl is the method as printed, for 60 epochs in place of
+Oracle is `oracle`. Ridge is `baselines.ridge_on_mean_clip`. CoFInAl is the method as printed, for 60 epochs in place of
 200; its soft score after the last counts. All three at feature_dim 128. To redo the table:
 `python data_scripts/twin_ceiling.py`.
 """

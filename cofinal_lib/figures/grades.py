@@ -278,6 +278,7 @@ def noise_of_settings(results: pd.DataFrame, option: str, most: int) -> Styler:
     """
     rows = []
     for target, part in tables.last_epoch(results).groupby("target", sort=False):
+        part = tables.on_shared_seeds(part)
         default = _default(part, option)
         trainings = tables.shared_seeds(part["per_seed"])
         S, sd = trainings.shape[1], float(setting_noise(trainings))

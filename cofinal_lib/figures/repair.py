@@ -11,7 +11,7 @@ from pandas.io.formats.style import Styler
 from cofinal_lib.crossval import corrected_interval
 from cofinal_lib.figures import BLUE, COLOURS, METHOD_NAMES, ORANGE, from_top, nothing, signed
 from cofinal_lib.metrics import fisher_mean
-from cofinal_lib.tables import ARM_NAMES, NOTHING, last_epoch, printed_cell, soft, styled, two_lines
+from cofinal_lib.tables import ARM_NAMES, NOTHING, last_epoch, number, printed_cell, soft, span, styled, two_lines
 
 PRINTED = "as printed"
 FROZEN = "averages, dropout 0.3"  # the reading that `METHODS["cofinal-repaired"]` is
@@ -172,9 +172,9 @@ def standing(results: pd.DataFrame) -> Styler:
     rows = {
         (r.target, ARM_NAMES[r.without]): {
             "seeds": str(r.seeds),
-            "train": f"{train[r.run_id]:.3f}",
-            "test": f"{r.srcc:.3f}" + ("" if np.isnan(r.srcc_low) else f" ({r.srcc_low:.3f} to {r.srcc_high:.3f})"),
-            "ridge, test": f"{r.ridge:.3f}",
+            "train": number(train[r.run_id]),
+            "test": number(r.srcc) + ("" if np.isnan(r.srcc_low) else f" ({r.srcc_low:.3f} to {r.srcc_high:.3f})"),
+            "ridge, test": number(r.ridge),
         }
         for r in last_epoch(chosen).itertuples()
     }
@@ -194,8 +194,8 @@ def repaired_table(results: pd.DataFrame, record: pd.DataFrame) -> Styler:
     methods = ("cofinal", "cofinal-repaired", "ridge", "kernel-ridge")
     for r in last_epoch(results).itertuples():
         if r.method in methods:
-            seeds = "" if r.seeds == 1 else f"\n{r.seeds} seeds: {r.srcc_low:.3f} to {r.srcc_high:.3f}"
-            told = f"{r.srcc:.3f}{seeds}\nroutines: {r.routines_low:.3f} to {r.routines_high:.3f}"
+            seeds = "" if r.seeds == 1 else f"\n{r.seeds} seeds: {span(r.srcc_low, r.srcc_high)}"
+            told = f"{number(r.srcc)}{seeds}\nroutines: {span(r.routines_low, r.routines_high)}"
             rows.setdefault(METHOD_NAMES[r.method], {})[r.target] = told
     for r in record[record["candidate"] == REPAIRED].itertuples():
         rows.setdefault(f"{REPAIRED}, as searched", {})[r.target] = (
@@ -210,7 +210,7 @@ def repaired_in_words(results: pd.DataFrame) -> Markdown:
     """What the repaired reading gains on the test routines over the printed one, trained alike, and what lies above."""
     said = []
     for target, part in last_epoch(results).groupby("target", sort=False):
-        srcc = part.set_index("method")["srcc"]
+        srcc = part.set_index("method")["srcc"].dropna()
         if {"cofinal", "cofinal-repaired"} <= set(srcc.index):
             own = srcc["cofinal-repaired"]
             ahead = [METHOD_NAMES[m] for m in srcc.index if srcc[m] > own]
