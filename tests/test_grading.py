@@ -57,7 +57,9 @@ def test_the_ends_of_the_range(scale):
 
 
 def test_the_papers_scale_by_hand():
-    scale = GradeScale(0, 25, 5, 10)  # S_C = 5, S_F = 0.5
+    scale = GradeScale(0, 25, 5, 10)
+    assert (scale.grade_length, scale.subgrade_length, scale.n_levels) == (5, 0.5, 50)
+    assert GradeScale(10, 35, 5, 10).grade_length == 5
     assert scale.decompose(15.4) == (3, 0)  # the formula as printed would give sub-grade 24
     assert scale.compose(3, 0, at="lower") == 15.0
     assert scale.compose(3, 0) == 15.25
@@ -86,3 +88,8 @@ def test_a_score_outside_is_refused_or_clipped_as_asked():
 def test_a_scale_that_makes_no_sense_is_refused(arguments):
     with pytest.raises(CofinalError):
         GradeScale(*arguments)
+
+
+def test_a_level_has_a_middle_and_a_lower_edge_and_no_other_place():
+    with pytest.raises(CofinalError, match="'middle' or 'lower'"):
+        GradeScale(0, 1, 2, 2).compose(0, 0, at="upper")

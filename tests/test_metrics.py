@@ -4,14 +4,19 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy import stats
 
 from cofinal_lib.metrics import (
     bootstrap_interval,
+    difference_interval,
     fisher_mean,
     mean_interval,
+    middle,
+    pearson_of,
     relative_l2,
     spearman,
     spearman_interval,
+    spearman_rows,
 )
 from cofinal_lib.paper import printed
 
@@ -85,6 +90,12 @@ def test_mean_interval_by_hand_and_within_bounds():
     assert mean == pytest.approx(0.84) and -1 <= low < 0.7 and 0.98 < high <= 1
 
 
+def test_mean_interval_of_correlations_near_one():
+    assert all(map(math.isfinite, mean_interval([-1.0, 1.0], correlations=True)))
+    _, low, high = mean_interval([0.9985, 0.999, 0.9995], correlations=True)
+    assert 0.995 < low < 0.999 < high < 1
+
+
 def test_mean_interval_covers_as_often_as_it_says():
     rng = np.random.default_rng(0)
     hits = [low < 0.3 < high for _, low, high in (mean_interval(rng.normal(0.3, 0.1, 5)) for _ in range(2000))]
@@ -99,3 +110,51 @@ def test_bootstrap_interval_holds_the_estimate_and_narrows_with_routines():
     assert few[0] < spearman(x[:40], y[:40]) < few[1]
     assert many[1] - many[0] < (few[1] - few[0]) / 2
     assert few == bootstrap_interval(x[:40], y[:40], seed=1, resamples=300)
+
+
+def test_spearman_rows_is_scipys_along_the_last_axis():
+    rng = np.random.default_rng(0)
+    x, y = rng.integers(0, 6, (2, 3, 4, 12))  # with ties
+    rows = spearman_rows(x, y)
+    assert rows.shape == (3, 4)
+    np.testing.assert_allclose(
+        rows, [[stats.spearmanr(a, b).statistic for a, b in zip(*pair, strict=True)] for pair in zip(x, y, strict=True)]
+    )
+    assert np.isnan(spearman_rows(np.ones((2, 5)), np.arange(5))).all()
+
+
+@pytest.mark.parametrize("rho", [-0.6, 0.0, 0.4, 0.9])
+def test_pearson_of_gives_normal_variables_of_that_rank_correlation(rho):
+    r = pearson_of(rho)
+    x, noise = np.random.default_rng(0).normal(size=(2, 200_000))
+    assert spearman(x, r * x + math.sqrt(1 - r**2) * noise) == pytest.approx(rho, abs=0.006)
+
+
+def test_bootstrap_interval_covers_about_as_often_as_it_says():
+    rng, r = np.random.default_rng(0), pearson_of(0.6)
+    hits = 0
+    for _ in range(300):
+        x, noise = rng.normal(size=(2, 60))
+        low, high = bootstrap_interval(r * x + math.sqrt(1 - r**2) * noise, x, seed=1, resamples=300)
+        hits += low < 0.6 < high
+    assert hits / 300 == pytest.approx(0.94, abs=0.03)
+
+
+def test_resampling_draws_routines_and_averages_seeds():
+    rng = np.random.default_rng(0)
+    scores, first, second = rng.normal(size=20), rng.normal(size=(3, 20)), rng.normal(size=(2, 20))
+    draws = np.random.default_rng(5).integers(0, 20, (200, 20))
+
+    def found(predictions):
+        return np.array([np.mean([spearman(p[rows], scores[rows]) for p in predictions]) for rows in draws])
+
+    for interval, values in (
+        (bootstrap_interval(first, scores, seed=5, resamples=200), found(first)),
+        (difference_interval(first, second, scores, seed=5, resamples=200), found(first) - found(second)),
+    ):
+        assert interval == pytest.approx(tuple(np.quantile(values, [0.025, 0.975])))
+
+
+def test_the_middle_leaves_out_what_resampling_could_not_rank():
+    assert middle(np.r_[np.linspace(0, 1, 101), np.nan]) == pytest.approx((0.025, 0.975))
+    assert all(map(math.isnan, middle(np.full(3, np.nan))))

@@ -119,12 +119,16 @@ def arc(G, step):
     return torch.stack([angles.cos(), angles.sin()], 1)
 
 
-def test_graph_regulariser_is_zero_on_an_even_arc_and_finite_where_prototypes_coincide():
+def test_graph_regulariser_is_zero_on_an_even_arc_and_finite_at_its_ends():
     assert abs(float(graph_regulariser(arc(5, 0.4)))) < 1e-6
     assert abs(float(graph_regulariser(arc(4, 1.0), "softmax"))) < 1e-6  # one radian a grade: at most 4 fit
     same = torch.ones(3, 2, requires_grad=True)
     graph_regulariser(same).backward()
-    assert torch.isfinite(same.grad).all()
+    opposite = torch.tensor([[1.0, 0.0], [0.0, 1.0], [-1.0, 0.0]], requires_grad=True)
+    graph_regulariser(opposite).backward()
+    assert torch.isfinite(same.grad).all() and torch.isfinite(opposite.grad).all()
+    assert graph_regulariser(opposite).item() == pytest.approx(0, abs=1e-5)  # a right angle a grade
+    assert float(graph_regulariser(arc(3, 0.01))) == pytest.approx(0, abs=1e-6)  # half a degree
     with pytest.raises(CofinalError, match="row_shares"):
         graph_regulariser(arc(3, 1.0), "rows")
 
