@@ -11,7 +11,7 @@ import time
 import traceback
 from contextlib import contextmanager
 from dataclasses import asdict
-from functools import partial
+from functools import cache, partial
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -20,7 +20,7 @@ import pandas as pd
 import torch
 
 from cofinal_lib import experiments, results
-from cofinal_lib.data import registry, state
+from cofinal_lib.data import load, registry, state
 from cofinal_lib.errors import CofinalError
 from cofinal_lib.experiments import ARTEFACTS, label
 from cofinal_lib.records import HOME, RunRecord
@@ -246,19 +246,26 @@ def _summary(jobs: dict, artefacts: list[str], out: Path, code: int) -> list[str
 def _plan(jobs: dict[str, list[RunSpec]], out: Path, profile: str, cores: int) -> list[str]:
     """How many runs are missing, job by job, and how long they take by what earlier ones took."""
     records = [RunRecord.read(path.parent).record for path in sorted(out.glob("*/record.json"))]
-    now = {"library_digest": library_digest(), "versions": versions()}
-    done = {
-        json.dumps(r["spec"], sort_keys=True) for r in records if all(r["provenance"][k] == v for k, v in now.items())
-    }
+    now, made = {"library_digest": library_digest(), "versions": versions()}, {}
+    for r in records:
+        if all(r["provenance"][k] == v for k, v in now.items()):
+            made.setdefault(json.dumps(r["spec"], sort_keys=True), set()).add(r["provenance"]["data_digest"])
+    digest = cache(lambda target, **twin: load(target, **twin).digest)
+
+    def done(s: RunSpec) -> bool:
+        digests = made.get(json.dumps(asdict(s), sort_keys=True))
+        return digests is not None and digest(s.target, **s.twin) in digests
+
     costs = results.costs(records, profile)
     reckoned, lines = [], []
     for job, specs in jobs.items():
-        seconds = [_reckoned(s, costs) for s in specs if json.dumps(asdict(s), sort_keys=True) not in done]
+        seconds = [_reckoned(s, costs) for s in specs if not done(s)]
         lines.append(f"{job}: {len(seconds)} of {len(specs)} runs to make, {_duration(np.nansum(seconds))}")
         reckoned += seconds
     duration, unlike = _duration(np.nansum(reckoned) / cores), int(np.isnan(reckoned).sum())
-    last = f"{len(reckoned)} of {sum(map(len, jobs.values()))} runs to make: about {duration} on {cores} cores by the "
-    return [*lines, last + "cost of earlier runs" + (f", and {unlike} runs like no earlier one" if unlike else "")]
+    last = f"{len(reckoned)} of {sum(map(len, jobs.values()))} runs to make: about {duration} on {cores} core"
+    last += f"{'s' * (cores > 1)} by the cost of earlier runs"
+    return [*lines, last + (f", and {unlike} like no earlier one" if unlike else "")]
 
 
 def _reckoned(s: RunSpec, costs: pd.DataFrame) -> float:

@@ -114,13 +114,15 @@ def test_a_dry_run_counts_what_is_missing_and_reckons_by_earlier_runs(cofinal, u
     lines = cofinal(*dry, tmp_path / "new").stdout.splitlines()
     assert lines[-1].startswith(f"{len(wanted())} of {len(wanted())} runs to make") and not (tmp_path / "new").exists()
     shutil.copytree(next(undisturbed.glob("*-cofinal-[0-9a-f]*")), tmp_path / "old" / "run")
-    record = json.loads((tmp_path / "old" / "run" / "record.json").read_text())
-    record["provenance"]["seconds"] = 40.0  # 10 s a seed and epoch
-    record["provenance"]["library_digest"] = "another"
-    (tmp_path / "old" / "run" / "record.json").write_text(json.dumps(record))
-    plan = reproduce._plan(needed(), tmp_path / "old", "tiny", 1)
-    n = sum(s.method == "cofinal" for specs in needed().values() for s in specs)
-    assert f"about {reproduce._duration(40 * n)}" in plan[-1]
+    path, n = tmp_path / "old" / "run" / "record.json", len(wanted())
+    alike = sum(s.method == "cofinal" for specs in needed().values() for s in specs)
+    record = json.loads(path.read_text())
+    for changed, missing in (("nothing", n - 1), ("library_digest", n), ("data_digest", n)):
+        provenance = record["provenance"] | {"seconds": 40.0, changed: "another"}  # 10 s a seed and epoch
+        path.write_text(json.dumps(record | {"provenance": provenance}))
+        last = reproduce._plan(needed(), tmp_path / "old", "tiny", 1)[-1]
+        cost = reproduce._duration(40 * (alike - n + missing))
+        assert last.startswith(f"{missing} of {n} runs to make: about {cost} on 1 core by the cost of earlier runs")
 
 
 def test_a_failed_run_is_named_with_its_notebook_and_the_others_go_on(monkeypatch, tmp_path):
