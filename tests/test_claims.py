@@ -16,9 +16,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
+from sklearn.linear_model import LinearRegression
 
 from cofinal_lib import claims
 from cofinal_lib.claims import files, runs, verdicts
+from cofinal_lib.claims import method as of_method
 from cofinal_lib.claims import printed as on_print
 from cofinal_lib.claims.verdicts import CONTRADICTED, DIFFERS, HOLDS, NOISE, UNKNOWN, VERDICTS
 from cofinal_lib.errors import CofinalError
@@ -513,6 +515,30 @@ def test_the_nearer_line_is_the_one_whose_slope_is_nearer_to_one(tmp_path, monke
             one = pd.DataFrame(rows).query("seed == 0").assign(source="official")
             one.to_csv(tmp_path / "paper" / "figure5.csv", index=False)
             assert runs.nearer_line("").verdict == NOISE, "one seed knows nothing of the luck of seeds"
+
+
+def test_a_map_is_linear_where_the_score_rises_along_it(tmp_path, monkeypatch):
+    monkeypatch.setattr(runs, "ROOT", tmp_path)
+    (tmp_path / "paper").mkdir()
+    scores, random = np.linspace(10, 38, 60), np.random.default_rng(0)
+    circle = np.c_[np.cos(scores), np.sin(scores)]
+    straight = np.c_[scores, -2 * scores] + random.normal(0, 1, (60, 2))
+    for own, theirs, verdict in ((straight, circle, HOLDS), (circle, straight, DIFFERS), (straight, straight, NOISE)):
+        rows = [
+            {"id": i, "score": s, "x": x, "y": y, "kind": kind, "seed": seed, "target": "fisv/pcs"}
+            for kind, plane in (("cofinal", own), ("gdlt", theirs))
+            for seed in (0, 1)
+            for i, (s, (x, y)) in enumerate(zip(scores, plane, strict=True))
+        ]
+        pd.DataFrame(rows).assign(source="official").to_csv(tmp_path / "paper" / "figure5.csv", index=False)
+        found = runs.linear("")
+        R = [np.sqrt(LinearRegression().fit(p, scores).score(p, scores)) for p in (own, theirs)]
+        assert found.verdict == verdict and found.ours == pytest.approx(R[0] - R[1])
+
+
+def test_the_released_regulariser_is_gdlts():
+    found = of_method.own_regulariser("")
+    assert (found.verdict, found.ours) == (DIFFERS, 0)
 
 
 def test_balance_is_asked_of_the_classes_that_have_a_frame(monkeypatch):

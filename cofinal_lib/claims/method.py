@@ -241,6 +241,21 @@ def builds_on(printed: str) -> Finding:
     return Finding(HOLDS if whole - new == base else DIFFERS, why, base / whole, source=COUNTED)
 
 
+def own_regulariser(printed: str) -> Finding:
+    """Whether the released regulariser is another than GDLT's: what either makes of the same answers of a decoder."""
+    model, gdlt = (efficiency.build(name) for name in ("cofinal-released", "gdlt"))
+    scores = torch.tensor([0.3, 0.8])
+    with torch.no_grad():
+        out = model(*_routine(68))
+        own, theirs = (float(m.loss(out, scores)["triplet"]) for m in (model, gdlt))
+    same = own == theirs
+    why = (
+        f"Of the same answers the released network's regulariser is {own:.4f}, and GDLT's {theirs:.4f}: "
+        f"{'one and the same triplet loss, and no Eq. 8' if same else 'another'}."
+    )
+    return Finding(DIFFERS if same else HOLDS, why, own - theirs, source="our rebuilding of both released networks")
+
+
 def metric(printed: str) -> Finding:
     """Eq. 16: Pearson's correlation of ranks, against the library's and against the formula of squared differences."""
     x, y = np.random.default_rng(0).standard_normal((2, 50))
