@@ -84,6 +84,8 @@ def work(job: str, profile: str, out: Path, device: str | None = None) -> None:
 def render(artefact: str, profile: str, out: Path, device: str | None = None) -> None:
     """Write an artefact's data as <artefact>.csv, and what is drawn from it, from the records of finished jobs."""
     made, plan = {}, experiments.plan(profile, device)
+    if artefact not in plan:
+        raise CofinalError(f"profile {profile} has no {artefact!r} here; it has {', '.join(plan)}")
     for job in experiments.jobs(profile, plan):
         if (path := out / "jobs" / f"{job}.json").exists():
             made |= _job(path)["runs"]

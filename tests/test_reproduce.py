@@ -233,6 +233,11 @@ def test_a_folder_in_use_is_refused(cofinal, tmp_path):
 
 
 def test_unknown_names_are_one_line(cofinal, tmp_path):
-    for options, said in ((["table9"], "unknown table9"), (["--profile", "fast"], "unknown profile 'fast'")):
-        done = cofinal("reproduce", *options, "--out", tmp_path)
+    for words, said in (
+        (["reproduce", "table9"], "unknown table9"),
+        (["reproduce", "--profile", "fast"], "unknown profile 'fast'"),
+        (["work", "table9-1", "--profile", "tiny"], "no job 'table9-1'"),
+        (["render", "table9", "--profile", "tiny"], "no 'table9'"),
+    ):
+        done = cofinal(*words, "--out", tmp_path)
         assert done.returncode == 2 and said in done.stderr and len(done.stderr.strip().splitlines()) == 1
