@@ -173,7 +173,7 @@ def standing(results: pd.DataFrame) -> Styler:
         (r.target, ARM_NAMES[r.without]): {
             "seeds": str(r.seeds),
             "train": number(train[r.run_id]),
-            "test": number(r.srcc) + ("" if np.isnan(r.srcc_low) else f" ({r.srcc_low:.3f} to {r.srcc_high:.3f})"),
+            "test": number(r.srcc) + ("" if np.isnan(r.srcc_low) else f" ({span(r.srcc_low, r.srcc_high)})"),
             "ridge, test": number(r.ridge),
         }
         for r in last_epoch(chosen).itertuples()
