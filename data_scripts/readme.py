@@ -72,7 +72,7 @@ def findings() -> str:
         f"the median over our networks; the printed leads have a median of {columns['lead'].median():.3f} "
         f"({chapter('08-main-results')}).",
         f"**The parts**: leaving out the temporal fusion changes the printed method's SRCC by {change('TFM')}, the "
-        f"fine-grained scoring by {change('FGS')}; of the changes by Table 3's other {len(others)} arms "
+        f"fine-grained scoring by {change('FGS')}; of the {len(others)} changes by Table 3's other arms "
         f"{_are(others['beyond_seeds'] | others['beyond_routines'])} beyond luck ({chapter('09-ablations')}).",
         f"**The ledger** ({chapter('19-ledger')}): {claims.summary(claims.kept())}",
     ]
