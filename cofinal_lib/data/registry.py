@@ -3,6 +3,7 @@
 import os
 import warnings
 from concurrent.futures import ThreadPoolExecutor
+from functools import lru_cache
 from importlib.resources import files
 from pathlib import Path
 
@@ -86,6 +87,7 @@ def mirror() -> Path | None:
     return folder
 
 
+@lru_cache
 def _pooch():
     """Pooch, imported late and without the warning of its tqdm that Jupyter's widgets are not installed."""
     with warnings.catch_warnings():
@@ -146,6 +148,7 @@ def fetch_dataset(dataset: str, progress: bool = False) -> Path:
     names = [name for name in FILES if name.startswith(f"{dataset}/")]
     if not names:
         raise CofinalError(f"unknown data set {dataset!r}; expected one of {', '.join(DATASETS)}")
+    _pooch()  # before there are threads, for what is warned of is one setting of them all
     with ThreadPoolExecutor(8) as pool, tqdm(total=len(names), desc=dataset, disable=not progress) as bar:
         try:
             for _ in pool.map(fetch, names):

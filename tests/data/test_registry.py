@@ -4,6 +4,7 @@ import hashlib
 import http.server
 import shutil
 import threading
+import warnings
 
 import pytest
 
@@ -91,6 +92,20 @@ def test_a_mirror_is_checked_too(mirror, tmp_path, monkeypatch):
     ):
         with pytest.raises(CofinalError, match="nowhere, which is no folder"):
             asked()
+
+
+def test_threads_that_fetch_leave_the_process_its_warnings(mirror, monkeypatch):
+    """Threads that hide warnings at the same time bring back each other's list: after that nobody was warned."""
+    hiding = set()
+
+    class Watched(warnings.catch_warnings):
+        def __enter__(self):
+            hiding.add(threading.current_thread())
+            return super().__enter__()
+
+    monkeypatch.setattr(warnings, "catch_warnings", Watched)
+    registry.fetch_dataset("uiprmd")
+    assert hiding <= {threading.main_thread()}
 
 
 def test_unknown_names():
