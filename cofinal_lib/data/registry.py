@@ -149,11 +149,7 @@ def fetch_dataset(dataset: str, progress: bool = False) -> Path:
     if not names:
         raise CofinalError(f"unknown data set {dataset!r}; expected one of {', '.join(DATASETS)}")
     _pooch()  # before there are threads, for what is warned of is one setting of them all
-    with ThreadPoolExecutor(8) as pool, tqdm(total=len(names), desc=dataset, disable=not progress) as bar:
-        try:
-            for _ in pool.map(fetch, names):
-                bar.update()
-        except CofinalError:
-            pool.shutdown(cancel_futures=True)
-            raise
+    with ThreadPoolExecutor(8) as pool:
+        for _ in tqdm(pool.map(fetch, names), total=len(names), desc=dataset, disable=not progress):
+            pass  # one that fails ends the loop, and `map` then begins no other
     return (mirror() or cache()) / dataset

@@ -4,6 +4,7 @@ import hashlib
 import http.server
 import shutil
 import threading
+import time
 import warnings
 
 import pytest
@@ -106,6 +107,20 @@ def test_threads_that_fetch_leave_the_process_its_warnings(mirror, monkeypatch):
     monkeypatch.setattr(warnings, "catch_warnings", Watched)
     registry.fetch_dataset("uiprmd")
     assert hiding <= {threading.main_thread()}
+
+
+def test_one_file_that_fails_ends_the_fetching(monkeypatch):
+    asked = []
+
+    def refuse(name):
+        asked.append(name)
+        time.sleep(0.01)
+        raise CofinalError(f"no {name}")
+
+    monkeypatch.setattr(registry, "fetch", refuse)
+    with pytest.raises(CofinalError, match="no fisv/"):
+        registry.fetch_dataset("fisv")
+    assert len(asked) < 100  # of 504
 
 
 def test_unknown_names():
