@@ -42,15 +42,16 @@ def collect(downloads: Path, name: str, submitted: Path, check: Callable[[bytes]
         people.setdefault(student, set()).update([person] * bool(person))
         if notebook != name:
             refused[student] = f"{path.name} is not a notebook of {name}"
-        elif size > LARGEST:
-            refused[student] = f"the file has {size >> 20} MiB; a notebook has at most {LARGEST >> 20}"
         elif copy >= last.get(student, (-1,))[0]:
-            last[student] = (copy, content)
-    for student, (_, content) in last.items():
+            last[student] = (copy, size, content)
+    for student, (_, size, content) in last.items():
         refused.pop(student, None)
         if len(people[student]) > 1:
             whose = ", ".join(f"{student}_{person}" for person in sorted(people[student]))
             refused[student] = f"several people hand in under this name ({whose}): give them names of their own"
+            continue
+        if size > LARGEST:
+            refused[student] = f"the file has {size >> 20} MiB; a notebook has at most {LARGEST >> 20}"
             continue
         try:
             notebook = content()
