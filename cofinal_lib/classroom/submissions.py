@@ -72,7 +72,7 @@ def _files(downloads: Path, refused: dict):
     for path in sorted(downloads.rglob("*")):
         if path.is_symlink():
             refused[str(path.relative_to(downloads))] = "a link to another file is not followed"
-        elif path.is_file() and path.suffix == ".zip":
+        elif path.is_file() and path.suffix.lower() == ".zip":
             try:
                 with zipfile.ZipFile(path) as archive:
                     entries = archive.infolist()

@@ -334,6 +334,8 @@ def test_downloads_are_collected_whatever_else_is_in_them(tmp_path):
         file.writestr("Ida_78_file/01-grades.ipynb", "another")
         file.writestr("Jo_79_file/ada_01-grades (9).ipynb", "in another's name")
         file.writestr("k" * 300 + "/01-grades.ipynb", "a long name")
+    with zipfile.ZipFile(downloads / "CLASS.ZIP", "w") as file:
+        file.writestr("oli/01-grades.ipynb", "in capitals")
     with zipfile.ZipFile(downloads / "damaged.zip", "w") as file:
         file.writestr("liz/01-grades.ipynb", "spoilt")
         file.writestr("max/01-grades.ipynb", "whole")
@@ -345,7 +347,7 @@ def test_downloads_are_collected_whatever_else_is_in_them(tmp_path):
     refused = collect(downloads, "01-grades", submitted, check=lambda content: None)
     found = {str(path.relative_to(submitted)): path.read_text() for path in submitted.rglob("*.ipynb")}
     homes = {"ada": "third", "ben": "outside?", "gil": "loose", "Jo": "in another's name", "max": "whole"}
-    homes["k" * 80] = "a long name"
+    homes |= {"k" * 80: "a long name", "oli": "in capitals"}
     assert found == {f"{student}/01-grades/01-grades.ipynb": text for student, text in homes.items()}
     files = {"dan/homework.zip", "01-grades.ipynb", "broken.zip", "hal/01-grades.ipynb.txt", "nell_01-grades.ipynb"}
     assert set(refused) == {"cy", "eve", "Ida", "liz"} | files
