@@ -71,7 +71,7 @@ def read_labels(train: Path, test: Path) -> pd.DataFrame:
 
 def _lines(path: Path, expected: str) -> list[str]:
     try:
-        return path.read_text(encoding="utf-8").splitlines()
+        return path.read_text(encoding="utf-8-sig").splitlines()  # Windows writes a mark of its own in front
     except FileNotFoundError:
         raise CofinalError(f"{path} is missing: expected {expected}") from None
     except UnicodeDecodeError:

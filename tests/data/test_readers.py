@@ -160,6 +160,12 @@ def test_a_label_file_that_is_no_text_is_named(fisv):
         readers.read_official(fisv, "fisv/tes")
 
 
+def test_a_label_file_that_windows_saved_loses_no_routine(fisv):
+    labels = fisv / "train.txt"
+    labels.write_text(labels.read_text(), encoding="utf-8-sig")
+    assert readers.read_official(fisv, "fisv/tes").ids == ("1", "3", "2")
+
+
 @pytest.mark.parametrize("split", ["train", "test"])
 @pytest.mark.parametrize("content", ["", "\n\n", "video tes pcs deductions\n"])
 def test_a_split_without_routines_is_named(fisv, split, content):
