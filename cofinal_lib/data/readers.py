@@ -207,6 +207,9 @@ def read_uiprmd(folder: Path) -> FeatureSet:
     A movement is 240 frames of 4 autoencoded joint angles; a clip is 10 frames: (24, 40), standardised with the
     training movements' mean and deviation, one pair per dimension. Scores in [0, 1] come from a Gaussian mixture's
     likelihood, not from judges. Test: rows with i mod 10 in {2, 5, 8}, i counted within each file.
+
+    Raises:
+        CofinalError: names the file and row, or the number of a clip that cannot be standardised.
     """
     folder = Path(folder)
     movements, scores = [], []
@@ -221,6 +224,13 @@ def read_uiprmd(folder: Path) -> FeatureSet:
     i = np.concatenate([np.arange(len(s)) for s in scores])
     is_train = ~np.isin(i % 10, (2, 5, 8))
     clips = np.concatenate(movements)  # (N, 24, 40)
+    constant = (clips[is_train] == clips[0, 0]).all((0, 1))  # (40,), row 0 is one to train on
+    if constant.any():
+        number = int(constant.argmax()) + 1
+        raise CofinalError(
+            f"{folder}: number {number} of a clip's 40 never varies over the training movements; "
+            "expected numbers that can be standardised"
+        )
     clips = (clips - clips[is_train].mean((0, 1))) / clips[is_train].std((0, 1))
     features, lengths = pad(list(clips))
     return FeatureSet(

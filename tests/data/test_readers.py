@@ -237,6 +237,12 @@ def test_uiprmd_faults(mirror, tmp_path):
     with pytest.raises(CofinalError, match="Labels_Correct.csv, row 6: 'high'"):
         readers.read_uiprmd(tmp_path)
     labels.write_text("\n".join(whole))
+    for path in tmp_path.glob("Autoencoder_*"):
+        rows = np.loadtxt(path, delimiter=",").reshape(-1, 24, 40)
+        rows[..., 7] = 0.1
+        np.savetxt(path, rows.reshape(-1, 960), delimiter=",")
+    with pytest.raises(CofinalError, match="number 8 of a clip's 40 never varies"):
+        readers.read_uiprmd(tmp_path)
     halve(clips)
     with pytest.raises(CofinalError, match=r"Autoencoder_Output_Incorrect.csv, row \d+: expected 960 numbers"):
         readers.read_uiprmd(tmp_path)
