@@ -199,7 +199,7 @@ def _folders() -> Iterator[tuple[str, str, str]]:
         ("results", Path("results").absolute(), "change to a folder of your own, or give --out"),
         ("downloads", _cache(), "set COFINAL_CACHE to a folder of your own"),
     ):
-        there = next(parent for parent in (folder, *folder.parents) if parent.is_dir())
+        there = next(parent for parent in (folder, *folder.parents) if parent.exists())
         try:
             with tempfile.TemporaryFile(dir=there) as trial:
                 trial.write(bytes(2**20))

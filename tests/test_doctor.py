@@ -76,6 +76,13 @@ def test_a_folder_that_cannot_be_written_is_named(monkeypatch, tmp_path):
     assert state == "FAIL" and str(tmp_path) in detail and "set COFINAL_CACHE" in detail
 
 
+def test_a_file_where_results_belong_is_no_folder(monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "results").write_text("")
+    state, detail = states()["results"]
+    assert state == "FAIL" and "Not a directory" in detail
+
+
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs Linux's /dev/full")
 def test_a_full_disk_is_named(monkeypatch):
     monkeypatch.setattr(doctor.tempfile, "TemporaryFile", lambda dir: open("/dev/full", "wb"))
