@@ -69,11 +69,13 @@ class GradeScale:
         # A score a few rounding errors off a boundary means the boundary: 15.4 is stored as 15.399999 in float32.
         rounding = 4 * np.finfo(dtype).eps * max(abs(self.low), abs(self.high))
         outside = ~((s >= self.low - rounding) & (s <= self.high + rounding))  # true for NaN
-        if np.any(outside if not clip else ~np.isfinite(s)):
-            where = int(np.flatnonzero(outside if not clip else ~np.isfinite(s))[0])
+        refused = ~np.isfinite(s) if clip else outside
+        if refused.any():
+            where = int(np.flatnonzero(refused)[0])
+            score = s.flat[where]
             raise CofinalError(
-                f"GradeScale: score {s.flat[where]:g} at position {where} lies outside [{self.low:g}, {self.high:g}]; "
-                "widen the scale or pass clip=True"
+                f"GradeScale: score {score:g} at position {where} lies outside [{self.low:g}, {self.high:g}]; "
+                + ("widen the scale or pass clip=True" if np.isfinite(score) else "expected a finite number")
             )
         x = (s.clip(self.low, self.high) - self.low) / self.subgrade_length
         nearest = np.round(x)
