@@ -11,7 +11,7 @@ import sys
 import torch
 
 from cofinal_lib.data import registry, state
-from cofinal_lib.results import RESULTS
+from cofinal_lib.records import RESULTS
 
 
 def main(profile: str) -> None:
