@@ -57,7 +57,8 @@ def figure4a(name: str) -> list[RunSpec]:
 
 def figure4b(name: str) -> list[RunSpec]:
     """CoFInAl by the number of sub-grades; more than its fine feature has room for (Eq. 12) are left out."""
-    return [s for s in _sweep(name, "n_subgrades", profile(name)["subgrades"]) if _set(s, "n_subgrades") <= _room(s)]
+    specs = _sweep(name, "n_subgrades", profile(name)["subgrades"])
+    return [s for s in specs if _set(s, "n_subgrades") <= _set(s, "score_dim") + 1]
 
 
 def _sweep(name: str, option: str, values: list[int]) -> list[RunSpec]:
@@ -70,10 +71,6 @@ def _sweep(name: str, option: str, values: list[int]) -> list[RunSpec]:
 
 def _set(s: RunSpec, option: str):
     return (s.authors_options | s.options).get(option, getattr(CoFInAlConfig, option))
-
-
-def _room(s: RunSpec) -> int:
-    return _set(s, "score_dim") + 1
 
 
 def figure5(name: str) -> list[RunSpec]:
