@@ -125,6 +125,6 @@ def state(target: str) -> str:
     if dataset == "twin":
         return ""
     folder = (registry.mirror() or registry.cache()) / dataset
-    files = [(path, path.stat()) for path in sorted(folder.rglob("*"))]
+    files = [(path, path.stat()) for path in sorted(folder.rglob("*")) if path.exists()]  # a link may lead nowhere
     listing = "\n".join(f"{path.relative_to(folder)} {s.st_size} {s.st_mtime_ns}" for path, s in files)
     return hashlib.sha256(listing.encode()).hexdigest()

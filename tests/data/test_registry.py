@@ -9,7 +9,7 @@ import warnings
 
 import pytest
 
-from cofinal_lib.data import at_hand, registry, scores_at_hand
+from cofinal_lib.data import at_hand, registry, scores_at_hand, state
 from cofinal_lib.errors import CofinalError
 
 
@@ -143,6 +143,17 @@ def test_scores_at_hand_fall_back_to_the_twins_and_say_so(monkeypatch, tmp_path)
     assert scores.attrs["source"] == "twin" and "COFINAL_MIRROR" in scores.attrs["why"]
     assert scores.groupby(["target", "split"]).size().tolist() == [50, 200] * 4
     assert not at_hand("uiprmd/deep-squat") and at_hand("twin/ball")
+
+
+def test_a_link_that_leads_nowhere_has_no_share_in_the_state_of_a_data_set(monkeypatch, tmp_path):
+    monkeypatch.setenv("COFINAL_MIRROR", str(tmp_path))
+    (tmp_path / "fisv").mkdir()
+    (tmp_path / "fisv" / "train.txt").write_text("1 28.71 29.36 1\n")
+    before = state("fisv/pcs")
+    (tmp_path / "fisv" / "1.npy").symlink_to(tmp_path / "moved.npy")
+    assert state("fisv/pcs") == before
+    (tmp_path / "moved.npy").write_text("here again")
+    assert state("fisv/pcs") != before
 
 
 def test_official_scores(mirror):
