@@ -32,6 +32,7 @@ from traitlets.config import PyFileConfigLoader
 from cofinal_lib.classroom.guard import guarded
 from cofinal_lib.classroom.harmless import outputs
 from cofinal_lib.classroom.submissions import Refused, collect, grade_id, parse, read, restore
+from cofinal_lib.data import registry
 from cofinal_lib.errors import CofinalError
 from cofinal_lib.results import whole
 from cofinal_lib.runs import library_digest
@@ -210,6 +211,8 @@ def grade(course: Path, say=print) -> list[Line]:
     say: gets a line for each submission, as it is graded. Nothing that a student or a teacher did before is lost: not
     a submission whose newer copy is refused, and no mark given by hand.
     """
+    if mirror := registry.mirror():  # a relative path would name another folder where submissions run
+        environ["COFINAL_MIRROR"] = str(mirror.resolve())
     api, lines = _nbgrader(course), []
     api.coursedir.submitted_directory = "checked"
     for name in sorted(path.name for path in (course / "release").iterdir() if path.is_dir()):

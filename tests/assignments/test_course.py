@@ -1,5 +1,6 @@
 import csv
 import json
+import os
 import shutil
 import signal
 import subprocess
@@ -17,6 +18,7 @@ from nbformat.v4 import new_code_cell, new_markdown_cell
 
 from cofinal_lib.classroom.submissions import Refused, collect, owner_of, read, restore
 from cofinal_lib.classroom.wall import version
+from cofinal_lib.errors import CofinalError
 
 pytest.importorskip("nbgrader.apps", reason="nbgrader is not installed: pip install '.[classroom]'")
 
@@ -484,6 +486,20 @@ def test_a_wall_stops_what_python_does_not_see(tmp_path):
     done = subprocess.run([sys.executable, "-c", WALLED, home, outside, *lines], capture_output=True, text=True)
     assert done.stdout.split() == ["-1"] * len(lines), done
     assert (outside / "a.txt").read_text() == "secret" and len(list(outside.iterdir())) == 1
+
+
+def test_data_named_from_here_are_found_from_where_submissions_run(tmp_path, monkeypatch):
+    from cofinal_lib.classroom.course import grade
+
+    course = s.new_course(tmp_path)
+    (course / "release").mkdir()
+    (tmp_path / "data").mkdir()
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COFINAL_MIRROR", "data")
+    assert grade(course) == [] and os.environ["COFINAL_MIRROR"] == str(tmp_path / "data")
+    monkeypatch.setenv("COFINAL_MIRROR", "nowhere")
+    with pytest.raises(CofinalError, match="nowhere, which is no folder"):
+        grade(course)
 
 
 def test_the_command_says_what_is_missing(tmp_path):
