@@ -359,7 +359,7 @@ class Stacked:
         return loss
 
     def _dropout_masks(self, arguments) -> dict[str, Tensor]:
-        """Each seed's dropout masks, drawn from its own stream as its nn.Dropout would: name -> (S, ...)."""
+        """Each seed's dropout masks, drawn from its own stream as its `Dropout` would: name -> (S, ...)."""
         B = arguments[0].shape[1]
         if B not in self.shapes:
             with torch.no_grad():
