@@ -309,6 +309,8 @@ def test_crossings_count_the_epochs_at_which_both_were_measured():
     assert overfitting.crossings(never).iloc[0]["last"] == 0
     assert "never" in overfitting.crossings_table(overfitting.crossings(never)).to_html()
     assert overfitting.crossings(learning().query("split == 'test'")).empty
+    apart = learning(("cofinal",)).query("split == 'train' or epoch % 5")  # no epoch has both
+    assert overfitting.crossings(apart).empty
 
 
 def test_gaps_are_paired_by_seed():

@@ -89,11 +89,11 @@ def crossings(results: pd.DataFrame) -> pd.DataFrame:
     rows = []
     srcc = results[results["measure"] == "srcc"]
     for (target, source, method), part in srcc.groupby(["target", "source", "method"], sort=False):
-        wide = part.pivot_table(index="epoch", columns="split", values="mean")
-        if not {"train", "test"} <= set(wide.columns):
+        wide = part.pivot_table(index="epoch", columns="split", values="mean").reindex(columns=["train", "test"])
+        both = wide.dropna()
+        if both.empty:
             continue
         peak_epoch = wide["test"].idxmax()
-        both = wide.dropna(subset=["train", "test"])
         above = both.index[both["test"] > both["train"]]
         last = int(above.max()) if len(above) else 0
         end = [float(both[split].iloc[-1]) for split in ("train", "test")]
