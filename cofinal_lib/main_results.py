@@ -308,7 +308,7 @@ def beside_printed(results: pd.DataFrame) -> dict[str, int]:
         counts["printed"] += int(np.isfinite(cell))
         counts["below"] += int(r.srcc < cell)
         counts["best_below"] += int(best[r.run_id] < cell)
-        counts["outside"] += int(np.isfinite(cell) and not r.routines_low <= cell <= r.routines_high)
+        counts["outside"] += int(cell < r.routines_low or cell > r.routines_high)
         counts["networks"] += int(r.method not in SOLVED)
         counts["below_ridge"] += int(r.method not in SOLVED and r.srcc < r.ridge)
     return counts

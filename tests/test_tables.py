@@ -248,6 +248,8 @@ def test_counts_beside_printed_cells():
     assert main_results.beside_printed(official) == {
         "printed": 3, "below": 2, "best_below": 1, "outside": 1, "networks": 3, "below_ridge": 2,
     }  # fmt: skip
+    undefined = official.assign(srcc=np.nan, routines_low=np.nan, routines_high=np.nan)  # some seed ranks nothing
+    assert main_results.beside_printed(undefined)["outside"] == 0
     (line,) = main_results.line_to_pass(official).to_dict("records")
     assert (line["ridge"], line["svr"], line["svr_printed"]) == (0.8, 0.7, 0.59)
     assert (line["ridge_low"], line["ridge_high"]) == spearman_interval(0.8, 100)
