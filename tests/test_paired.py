@@ -262,6 +262,10 @@ def test_every_figure_draws():
     drawn = {tuple(map(float, segment[0])) for c in figures[1].axes[0].collections for segment in c.get_segments()}
     rows = [(20, 4, 0), (10, 5, 1)]  # routines, epochs and row of the two
     assert drawn == {(float(luck[n][a][e - 1]), y - 0.45) for n, e, y in rows for a in luck[n]}
+    both = points.assign(method="cofinal", epochs=4)  # one method on targets of two sizes
+    ax = draw.best_of_figure(luck, both, "l").axes[0]
+    assert [t.get_text().split(", ")[-1] for t in ax.get_yticklabels()] == ["10 routines", "20 routines"]
+    assert [c.get_segments()[0][0, 0] for c in ax.collections] == [luck[n][a][3] for n in (10, 20) for a in luck[n]]
     (line,) = figures[4].axes[0].lines[:1]
     assert_allclose(line.get_ydata()[0], paired.routines_needed(0.8, 0.7, line.get_xdata()[0]))
     found = {50: paired.coverage(0.8, 50, draws=10, resamples=20)}

@@ -69,11 +69,14 @@ def best_of_figure(curves: dict[int, dict[float, np.ndarray]], points: pd.DataFr
         curves: number of test routines -> how alike two epochs are -> `paired.best_of`, as many epochs as any training.
         points: method, target, epochs, lead, routines.
     """
-    rows = list(points.astype({"epochs": int}).sort_values("method", kind="stable").groupby(["method", "epochs"]))
+    rows = points.astype({"epochs": int}).sort_values("method", kind="stable")
+    rows = dict(iter(rows.groupby(["method", "epochs", "routines"])))  # luck is of so many epochs and test routines
+    trained, names = [row[:2] for row in rows], []
     fig, ax = plt.subplots(figsize=(7.4, 0.34 * len(rows) + 1.7))
-    for y, ((method, epochs), part) in enumerate(rows):
-        luck = curves[part["routines"].iloc[0]]
-        for (alike, curve), dash in zip(luck.items(), ("-", (0, (3, 1)), ":"), strict=True):
+    for y, ((method, epochs, routines), part) in enumerate(rows.items()):
+        size = f", {routines} routines" if trained.count((method, epochs)) > 1 else ""
+        names.append(f"{METHOD_NAMES.get(method, method)}, {epochs} epochs{size}")
+        for (alike, curve), dash in zip(curves[routines].items(), ("-", (0, (3, 1)), ":"), strict=True):
             label = f"luck, epochs alike to {alike:g}" if y == 0 else None
             ax.vlines(curve[epochs - 1], y - 0.45, y + 0.45, ls=dash, color="0.45", lw=1.6, label=label)
         for target, some in part.groupby("target", sort=False):
@@ -81,7 +84,7 @@ def best_of_figure(curves: dict[int, dict[float, np.ndarray]], points: pd.DataFr
             ax.plot(some["lead"], [y] * len(some), marker, ls="", ms=7, mew=1.4, mfc="none", color=colour)
     for marker, words in dict.fromkeys(TARGET_MARKS.get(target, OTHER) for target in sorted(points["target"].unique())):
         ax.plot([], [], marker, ls="", ms=7, mew=1.4, mfc="none", color="0.2", label=words)
-    from_top(ax, [f"{METHOD_NAMES.get(m, m)}, {epochs} epochs" for (m, epochs), _ in rows])
+    from_top(ax, names)
     ax.set_xlabel("best on test less last")
     ax.axvline(0, color="0.7", lw=0.8)
     ax.legend(fontsize=8, frameon=False, loc="upper left", bbox_to_anchor=(1, 1))
