@@ -307,29 +307,37 @@ def merged(kept: pd.DataFrame, fresh: pd.DataFrame) -> pd.DataFrame:
 # --------------------------------------------------------------------------------------- read by chapters
 
 
-def read(name: str, profile: str = "quick", root: Path = RESULTS) -> pd.DataFrame:
+def read(name: str, profile: str = "quick", root: Path = RESULTS, source: str | None = None) -> pd.DataFrame:
     """An artefact's data: a reader's own of that profile, else ours of that profile, else ours of "quick".
 
     `frame.attrs` says what was found: "profile", "own" (whether a reader's own) and "command", which makes it.
 
+    Args:
+        source: such as "official", whose rows alone are given; a file without any is passed over if another has some.
+
     Raises:
         CofinalError: there is no such file, or it cannot be read.
     """
-    kept = ours(root)
+    kept, rows = ours(root), None
     places = [(root / profile, profile), (kept / profile, profile), (kept / "quick", "quick")]
-    folder, found = next(((f, p) for f, p in places if (f / f"{name}.csv").is_file()), (None, None))
-    if folder is None:
+    for folder, found in places:
+        path = folder / f"{name}.csv"
+        if not path.is_file():
+            continue
+        try:
+            frame = read_csv(path)
+        except ValueError as error:
+            raise CofinalError(f"{path} is no table ({error}); delete it and run cofinal reproduce again") from error
+        for column in frame.columns.intersection(["options", "without"]):
+            frame[column] = frame[column].astype(object).fillna("")
+        command = f"cofinal reproduce {name.split('-')[0]} --profile {found}"
+        frame.attrs = {"profile": found, "own": folder.parent == root, "command": command}
+        rows = frame if source is None else frame[frame["source"] == source]
+        if source is None or len(rows):
+            return rows
+    if rows is None:
         raise CofinalError(f"{places[0][0] / name}.csv is missing: cofinal reproduce --profile {profile} makes it")
-    path = folder / f"{name}.csv"
-    try:
-        frame = read_csv(path)
-    except ValueError as error:
-        raise CofinalError(f"{path} is no table ({error}); delete it and run cofinal reproduce again") from error
-    for column in frame.columns.intersection(["options", "without"]):
-        frame[column] = frame[column].astype(object).fillna("")
-    command = f"cofinal reproduce {name.split('-')[0]} --profile {found}"
-    frame.attrs = {"profile": found, "own": folder.parent == root, "command": command}
-    return frame
+    return rows
 
 
 def read_csv(path: Path) -> pd.DataFrame:

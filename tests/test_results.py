@@ -136,3 +136,13 @@ def test_rows_that_two_processes_add_are_all_kept(tmp_path):
         assert process.wait() == 0
     assert len(results.read_csv(tmp_path / "a.csv").drop_duplicates()) == 40
     assert [path.name for path in tmp_path.iterdir()] == ["a.csv"]
+
+
+def test_a_readers_rows_of_other_sources_hide_none_of_ours(tmp_path):
+    for folder, source in (("paper", "movement"), ("reference/paper", "official")):
+        results.whole_csv(tmp_path / folder / "a.csv", pd.DataFrame({"source": [source]}))
+    assert list(results.read("a", "paper", tmp_path)["source"]) == ["movement"]
+    found = results.read("a", "paper", tmp_path, source="official")
+    assert list(found["source"]) == ["official"] and not found.attrs["own"]
+    none = results.read("a", "paper", tmp_path, source="twin")
+    assert none.empty and none.attrs["command"] == "cofinal reproduce a --profile paper"
