@@ -245,6 +245,11 @@ def test_ranks_in_words_print_the_papers_cells_beside_official_data_only():
     assert "one seed" in draw.ranks_in_words(frame).data
     assert "above the regression" in draw.ranks_in_words(frame).data
     assert "paper prints" not in draw.ranks_in_words(frame.assign(source="twin", target="twin/pcs")).data
+    two = plane(("backbone", "gdlt"), (0, 1))
+    two.loc[(two["kind"] == "gdlt") & (two["seed"] == 1), "predicted"] = 12.0
+    assert "GDLT: undefined (mean of 2 seeds)" in draw.ranks_in_words(two).data
+    two.loc[two["kind"] == "gdlt", "predicted"] = 12.0
+    assert "nan" not in draw.planes_in_words(two, readout(("backbone", "gdlt")), draw.shuffled(two, 2)).data
 
 
 def test_nothing_run_is_said_not_raised():

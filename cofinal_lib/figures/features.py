@@ -211,7 +211,7 @@ def planes_in_words(results: pd.DataFrame, readout: pd.DataFrame, floor: pd.Data
     if not said:
         return Markdown("Nothing has been run there yet.")
     share, n = mean.xs("plane, other routines", level="measure"), results["id"].nunique()
-    ranking = ranks(results).groupby("kind")[["srcc", "low"]].mean()
+    ranking = _ranked(results).sort_index()
     said.append(
         f"\nMost orderly, by the routines left out: {_first(share, _over_routines(share.max(), 'share', n)[0])}. "
         "Best at ranking the test routines, in the row below: "
@@ -289,9 +289,7 @@ def ranks_in_words(results: pd.DataFrame) -> Markdown:
     """
     if results.empty:
         return Markdown("Nothing has been run there yet.")
-    ranked = ranks(results).groupby("kind", sort=False).agg(
-        srcc=("srcc", "mean"), seeds=("seed", "size"), low=("low", "mean"), high=("high", "mean")
-    )  # fmt: skip
+    ranked = _ranked(results)
     target, source = results[["target", "source"]].iloc[0]
     ridge, said = ranked.loc["backbone"], []
     said.append(
@@ -301,6 +299,9 @@ def ranks_in_words(results: pd.DataFrame) -> Markdown:
     for kind, r in ranked.drop(index="backbone").iterrows():
         lead = r["srcc"] - ridge["srcc"]
         seeds = "one seed" if r["seeds"] == 1 else f"mean of {r['seeds']:.0f} seeds"
+        if np.isnan(lead):
+            said.append(f"- {KIND_NAMES[kind]}: undefined ({seeds}), for some training ranks nothing.")
+            continue
         words = f"{abs(lead):.3f} {'above' if lead > 0 else 'below'} the regression"
         paper = tables.printed_cell(target, kind) if source == "official" else np.nan
         if np.isfinite(paper):
@@ -308,6 +309,12 @@ def ranks_in_words(results: pd.DataFrame) -> Markdown:
             words += f"; the paper prints {paper:.3f}, {side} the regression's interval"
         said.append(f"- {KIND_NAMES[kind]}: {r['srcc']:.3f} ({seeds}), {words}.")
     return Markdown("\n".join(said))
+
+
+def _ranked(results: pd.DataFrame) -> pd.DataFrame:
+    """`ranks` by kind, means over seeds: srcc, low, high, and how many seeds; NaN where a seed ranks nothing."""
+    by = ranks(results).groupby("kind", sort=False)
+    return by[["srcc", "low", "high"]].agg(lambda column: column.mean(skipna=False)).assign(seeds=by.size())
 
 
 def ranks(results: pd.DataFrame) -> pd.DataFrame:
