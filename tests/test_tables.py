@@ -371,7 +371,7 @@ def test_nothing_at_all_is_said_and_drawn():
         draw.grid_figure(main_results.compare(tables.last_epoch(NOTHING)), ("official",), "line"),
         draw.selection_figure(main_results.selection_leads(NOTHING), "line"),
     ):
-        assert figure.axes[0].texts[0].get_text() == "no runs here"
+        assert figure.axes[0].texts[0].get_text() == "no such runs here yet"
         plt.close(figure)
 
 

@@ -1,6 +1,7 @@
 """Everything the book draws, in one style: colour-blind safe, intervals on every estimate, provenance below."""
 
 import matplotlib.pyplot as plt
+import numpy as np
 import seaborn as sns
 from matplotlib.figure import Figure
 
@@ -97,6 +98,21 @@ def nothing(line: str) -> Figure:
     ax.text(0.5, 0.5, "no such runs here yet", ha="center", va="center")
     ax.axis("off")
     return signed(fig, line)
+
+
+def panels(n: int, height: float, columns: int = 3, width: float | None = None, **shared) -> tuple[Figure, np.ndarray]:
+    """A grid of n panels, at most so many a row; those to spare stay empty.
+
+    Args:
+        height: of a row, in inches. width: of the whole figure; by default as its columns need. shared: sharex, sharey.
+    """
+    columns = min(n, columns)
+    rows = -(-n // columns)
+    size = (width or 2.8 * columns + (0.6 if columns > 1 else 2), height * rows + 0.5)
+    fig, axes = plt.subplots(rows, columns, figsize=size, squeeze=False, **({"sharey": True} | shared))
+    for ax in axes.flat[n:]:
+        ax.axis("off")
+    return fig, axes
 
 
 def small(*axes) -> None:

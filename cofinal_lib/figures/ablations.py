@@ -10,8 +10,7 @@ from pandas.io.formats.style import Styler
 from scipy import stats
 
 from cofinal_lib import efficiency, tables
-from cofinal_lib.figures import BLUE, COLOURS, ORANGE, nothing, signed
-from cofinal_lib.figures.grades import panels
+from cofinal_lib.figures import BLUE, COLOURS, ORANGE, nothing, panels, signed
 from cofinal_lib.metrics import spearman_interval
 from cofinal_lib.paper import printed
 

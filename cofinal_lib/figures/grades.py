@@ -12,7 +12,7 @@ from scipy import stats
 
 from cofinal_lib import tables
 from cofinal_lib.cofinal import CoFInAl, CoFInAlConfig, count_parameters
-from cofinal_lib.figures import BLACK, BLUE, COLOURS, GREEN, ORANGE, nothing, signed
+from cofinal_lib.figures import BLACK, BLUE, COLOURS, GREEN, ORANGE, nothing, panels, signed
 from cofinal_lib.grading import GradeScale
 from cofinal_lib.metrics import middle, pearson_of, resampled_srcc, spearman_rows
 
@@ -62,17 +62,6 @@ def _default(part: pd.DataFrame, option: str) -> pd.Series | None:
     """Of one target's rows, the one whose run did not set the option: CoFInAl as it stands."""
     unset = ~part["options"].map(lambda said: f"{option}=" in str(said))
     return part[unset].iloc[0] if unset.any() else None
-
-
-def panels(n: int, height: float, columns: int = 3, **shared) -> tuple[Figure, np.ndarray]:
-    """A grid of n panels, at most so many a row; those to spare stay empty."""
-    columns = min(n, columns)
-    rows = -(-n // columns)
-    size = (2.8 * columns + (0.6 if columns > 1 else 2), height * rows + 0.5)
-    fig, axes = plt.subplots(rows, columns, figsize=size, squeeze=False, **({"sharey": True} | shared))
-    for ax in axes.flat[n:]:
-        ax.axis("off")
-    return fig, axes
 
 
 def judged_sweep(results: pd.DataFrame, option: str) -> pd.DataFrame:

@@ -18,6 +18,7 @@ from cofinal_lib.figures import (
     band,
     from_top,
     nothing,
+    panels,
     signed,
 )
 from cofinal_lib.metrics import mean_interval, pearson_of, spearman_interval, spearman_rows
@@ -163,12 +164,7 @@ def gaps_figure(found: pd.DataFrame, line: str) -> Figure:
         return nothing(line)
     targets = list(found["target"].unique())
     methods = [m for m in METHOD_NAMES if m in set(found["method"])]
-    columns = min(len(targets), 3)
-    rows = -(-len(targets) // columns)
-    size = (2.5 * columns + 2.0, (0.9 + 0.34 * len(methods)) * rows + 0.5)
-    fig, axes = plt.subplots(rows, columns, figsize=size, squeeze=False, sharex=True, sharey=True)
-    for ax in axes.flat[len(targets) :]:
-        ax.axis("off")
+    fig, axes = panels(len(targets), 0.9 + 0.34 * len(methods), width=2.5 * min(len(targets), 3) + 2, sharex=True)
     for ax, target in zip(axes.flat, targets, strict=False):
         part = found[found["target"] == target]
         for r in part.itertuples():

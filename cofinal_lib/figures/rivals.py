@@ -12,7 +12,18 @@ from torch import Tensor, nn
 
 from cofinal_lib.baselines import segments
 from cofinal_lib.data.features import FeatureSet
-from cofinal_lib.figures import BLUE, COLOURS, METHOD_COLOURS, METHOD_NAMES, ORANGE, from_top, signed, small
+from cofinal_lib.figures import (
+    BLUE,
+    COLOURS,
+    METHOD_COLOURS,
+    METHOD_NAMES,
+    ORANGE,
+    from_top,
+    nothing,
+    panels,
+    signed,
+    small,
+)
 from cofinal_lib.rivals.c3d_svr import C3DSVR
 
 
@@ -233,15 +244,11 @@ def grid_figure(cells: pd.DataFrame, sources: tuple[str, ...], line: str) -> Fig
     Args:
         sources: of ours, such as ("movement", "twin"); their cells may be missing.
     """
-    methods, panels = list(METHOD_NAMES), _panels(cells, sources)
-    columns = min(max(len(panels), 1), 4)
-    rows = -(-max(len(panels), 1) // columns)
-    fig, axes = plt.subplots(rows, columns, figsize=(8.6, 0.5 + 3.5 * rows), sharey=True, squeeze=False)
-    if not panels:
-        axes[0, 0].text(0.5, 0.5, "no runs here", ha="center", transform=axes[0, 0].transAxes)
-    for ax in axes.flat[len(panels) :]:
-        ax.axis("off")
-    for ax, (source, group, target) in zip(axes.flat, panels, strict=False):
+    methods, shown = list(METHOD_NAMES), _panels(cells, sources)
+    if not shown:
+        return nothing(line)
+    fig, axes = panels(len(shown), 3.5, columns=4, width=8.6)
+    for ax, (source, group, target) in zip(axes.flat, shown, strict=False):
         part = cells[(cells["group"] == group) & (cells["target"] == target)].set_index(["source", "method"])
         for y, method in enumerate(methods):
             colour = METHOD_COLOURS[method]
@@ -296,13 +303,12 @@ def selection_figure(leads: pd.DataFrame, line: str) -> Figure:
 
     Filled: chosen on held-out training routines; hollow: on the test routines. Ticks: single seeds (and twins).
     """
+    if leads.empty:
+        return nothing(line)
     methods = [m for m in METHOD_NAMES if m in set(leads["method"])]
-    panels = list(leads.groupby(["source", "data"], sort=False))
-    fig, axes = plt.subplots(1, max(len(panels), 1), figsize=(8.6, 3.8), sharey=True, squeeze=False)
-    axes = axes[0]
-    if not panels:
-        axes[0].text(0.5, 0.5, "no runs here", ha="center", transform=axes[0].transAxes)
-    for ax, ((source, data), part) in zip(axes, panels, strict=False):
+    shown = list(leads.groupby(["source", "data"], sort=False))
+    fig, axes = plt.subplots(1, len(shown), figsize=(8.6, 3.8), sharey=True, squeeze=False)
+    for ax, ((source, data), part) in zip(axes[0], shown, strict=True):
         ax.axvline(0, color="0.5", lw=0.8)
         for r in part.itertuples():
             validation, colour = r.selection == "validation", METHOD_COLOURS[r.method]
@@ -314,7 +320,7 @@ def selection_figure(leads: pd.DataFrame, line: str) -> Figure:
         ax.set_title(f"{data}\n({'simulated' if source == 'twin' else source})", fontsize=9)
         ax.set_xlabel("SRCC gained", fontsize=9)
         ax.tick_params(labelsize=9)
-    from_top(axes[0], [METHOD_NAMES[m] for m in methods])
+    from_top(axes[0, 0], [METHOD_NAMES[m] for m in methods])
     return signed(fig, line)
 
 
