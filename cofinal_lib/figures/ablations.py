@@ -175,7 +175,7 @@ def noise_of_arms(judged: pd.DataFrame) -> Styler:
     rows = {
         (f"{r.target}\n({r.source})", tables.ARM_NAMES[r.without]): {
             "spread of the\ndifference (SD)": tables.number(r.sd),
-            f"±, from these\n{r.seeds} seeds"
+            f"±, from these\n{tables.in_seeds(r.seeds)}"
             if judged["seeds"].nunique() == 1
             else "±, from\nour seeds": tables.number((r.high - r.low) / 2),
             f"seeds needed\nfor ± {WANTED:g}": tables.NOTHING if np.isnan(r.needed) else f"{r.needed:.0f}",
