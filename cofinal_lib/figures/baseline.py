@@ -88,9 +88,8 @@ def arms_figure(arms: pd.DataFrame, line: str) -> Figure:
         for method, dash in (("GDLT", ":"), ("CoFInAl", "--")):
             cell = printed_average(method) if target == "average" else printed_cells()[target].loc[method]
             ax.axvline(cell, color=COLOURS["paper"], ls=dash, lw=1.3, label=f"{method}, printed")
-        ax.set_title(f"{target} (official)", fontsize=10)
-        ax.set_xlabel("SRCC", fontsize=10)
-        ax.tick_params(labelsize=9)
+        ax.set(title=f"{target} (official)", xlabel="SRCC")
+        small(ax)
     from_top(axes[0], [f"{REGRESSIONS[m]}, {SUMMARIES[n]}" for n, m in rows])
     handles, labels = axes[0].get_legend_handles_labels()
     fig.legend(handles, labels, loc="outside upper right", ncols=2, fontsize=9, frameon=False)
@@ -206,8 +205,7 @@ def protocol_figure(compared: pd.DataFrame, official: pd.DataFrame, line: str) -
                 y, colour = arms.index(r.arm) + shift, METHOD_COLOURS[ARMS[r.arm].method]
                 ax.hlines(y, r.low, r.high, color=colour, lw=2.5 if fill else 1)
                 ax.plot(r.srcc, y, "o", color=colour, mfc=colour if fill else "w", ms=6)
-        ax.set_title(f"{target} (official)", fontsize=10)
-        ax.set_xlabel("SRCC", fontsize=10)
-        ax.tick_params(labelsize=9)
+        ax.set(title=f"{target} (official)", xlabel="SRCC")
+        small(ax)
     from_top(axes[0, 0], [arm_name(arm) for arm in arms])
     return signed(fig, line)

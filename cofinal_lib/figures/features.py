@@ -14,7 +14,7 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
 
 from cofinal_lib import tables
-from cofinal_lib.figures import BLACK, METHOD_COLOURS, METHOD_NAMES, PLAIN_NAMES, from_top, nothing, signed
+from cofinal_lib.figures import BLACK, METHOD_COLOURS, METHOD_NAMES, PLAIN_NAMES, from_top, nothing, signed, small
 from cofinal_lib.metrics import bootstrap_interval, spearman, spearman_interval
 
 KIND_NAMES = {"backbone": "backbone (mean clip)"} | METHOD_NAMES
@@ -71,9 +71,9 @@ def _predicted(ax, part: pd.DataFrame, heading: str, legend: str) -> None:
     ax.scatter(true, part["predicted"], s=10, color=colour, alpha=0.7, lw=0)
     fitted = part["predicted"].mean() + row["slope"] * (ends - true.mean())
     ax.plot(ends, fitted, color=colour, label=f"fit, slope {row['slope']:.2f}")
-    ax.set_title(f"{heading}SRCC {row['srcc']:.2f} [{row['low']:.2f}, {row['high']:.2f}]", fontsize=10)
-    ax.set_xlabel("true score", fontsize=10)
-    ax.tick_params(labelsize=9)
+    srcc = f"SRCC {row['srcc']:.2f} [{row['low']:.2f}, {row['high']:.2f}]"
+    ax.set(title=heading + srcc, xlabel="true score")
+    small(ax)
     ax.legend(fontsize=8, frameon=False, loc=legend)
 
 
@@ -167,9 +167,8 @@ def readout_figure(readout: pd.DataFrame, floor: pd.DataFrame, n: int, line: str
         else:
             ax.axvline(commonest, color="0.3", lw=1, ls="--")
             ax.set_xlim(0, max(0.6, *ax.get_xlim()))
-        ax.set_title(measure.replace(", ", ",\n"), fontsize=10)
-        ax.set_xlabel(unit, fontsize=10)
-        ax.tick_params(labelsize=9)
+        ax.set(title=measure.replace(", ", ",\n"), xlabel=unit)
+        small(ax)
     from_top(axes[0], [KIND_NAMES[k] for k in kinds])
     return signed(fig, line)
 
@@ -355,10 +354,8 @@ def slopes_figure(ranked: pd.DataFrame, line: str) -> Figure:
         ax.vlines(part["slope"], part["low"], part["high"], color=colour, lw=1)
         ax.plot(part["slope"], part["srcc"], "o", color=colour, ms=7, label=KIND_NAMES[kind])
     ax.axhline(0, color="0.5", lw=0.8)
-    ax.set_xlabel("slope of the fitted line", fontsize=10)
-    ax.set_ylabel("test SRCC", fontsize=10)
-    ax.set_ylim(top=1)
-    ax.tick_params(labelsize=9)
+    ax.set(xlabel="slope of the fitted line", ylabel="test SRCC", ylim=(None, 1))
+    small(ax)
     ax.legend(fontsize=9, frameon=False, loc="center left", bbox_to_anchor=(1, 0.5))
     return signed(fig, line)
 

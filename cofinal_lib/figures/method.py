@@ -50,10 +50,10 @@ def routine_sketch() -> Figure:
     ax.set(xlim=(-3.4, 20.6), ylim=(-0.7, 10.3))
     ax.axis("off")
 
-    def box(x, y, width, colour, text="", alpha=0.35, height=1.0):
-        ax.add_patch(Rectangle((x, y), width, height, facecolor=colour, alpha=alpha, edgecolor="none"))
-        ax.add_patch(Rectangle((x, y), width, height, facecolor="none", edgecolor="0.25", lw=0.8))
-        ax.text(x + width / 2, y + height / 2, text, ha="center", va="center", fontsize=9)
+    def box(x, y, width, colour, text="", alpha=0.35):
+        ax.add_patch(Rectangle((x, y), width, 1, facecolor=colour, alpha=alpha, edgecolor="none"))
+        ax.add_patch(Rectangle((x, y), width, 1, facecolor="none", edgecolor="0.25", lw=0.8))
+        ax.text(x + width / 2, y + 0.5, text, ha="center", va="center", fontsize=9)
 
     def arrow(y, text):
         ax.add_patch(FancyArrowPatch((9, y), (9, y - 1.15), arrowstyle="-|>", mutation_scale=14, color="0.25"))
@@ -101,10 +101,8 @@ def fusion_map(attention: np.ndarray, lengths: np.ndarray, line: str) -> Figure:
         )
         if n < C:
             ax.add_patch(Rectangle((n, -0.5), C - n, P, facecolor="0.95", edgecolor="0.6", hatch="///", lw=0))
-        ax.set(xlim=(0, C), yticks=range(P), title=f"routine {b}: {n} clips")
-        ax.title.set_fontsize(10)
-        ax.tick_params(labelsize=9)
-        ax.set_ylabel("procedure", fontsize=10)
+        ax.set(xlim=(0, C), yticks=range(P), title=f"routine {b}: {n} clips", ylabel="procedure")
+        small(ax)
     axes[-1].set_xlabel("clip", fontsize=10)
     fig.colorbar(image, ax=axes, label="attention ÷ even share", shrink=0.8)
     return signed(fig, line)

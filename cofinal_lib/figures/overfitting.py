@@ -20,6 +20,7 @@ from cofinal_lib.figures import (
     nothing,
     panels,
     signed,
+    small,
 )
 from cofinal_lib.metrics import mean_interval, pearson_of, spearman_interval, spearman_rows
 
@@ -307,9 +308,8 @@ def chance_gaps_figure(found: dict[str, np.ndarray], line: str) -> Figure:
         ax.hist(values, bins=np.linspace(-0.3, 0.3, 61), color="0.75")
         ax.axvline(0, color="0.3", lw=1)
         ax.hlines(0.02, low, high, color=BLUE, lw=4, transform=ax.get_xaxis_transform())
-        ax.set_title(f"{words}\nmiddle 95 %: {low:+.2f} to {high:+.2f}", fontsize=10)
-        ax.set_xlabel("train SRCC less test SRCC", fontsize=10)
-        ax.tick_params(labelsize=9)
+        ax.set(title=f"{words}\nmiddle 95 %: {low:+.2f} to {high:+.2f}", xlabel="train SRCC less test SRCC")
+        small(ax)
     axes[0, 0].set_ylabel("simulated models", fontsize=10)
     axes[0, 0].set_yticks([])
     return signed(fig, line)

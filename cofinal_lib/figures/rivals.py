@@ -153,7 +153,6 @@ def evidence(model: nn.Module, features: Tensor, lengths: Tensor, titles: list[s
         right.bar(range(G), strength[b], color=METHOD_COLOURS["gdlt"])
         right.set(ylim=(0, max(1.25 * float(strength.max()), 0.6)), title=f"predicted {float(out['score'][b]):.2f}")
         right.set_xticks(range(G), [f"{w:.2g}" for w in model.weight.tolist()])
-        small(left, right)
     axes[-1, 0].set_xlabel("clip")
     axes[-1, 1].set_xlabel("what each grade says")
     axes[B // 2, 1].set_ylabel("share of the vote")
