@@ -421,6 +421,7 @@ def test_curves_cross_where_training_is_first_above_test(tmp_path, monkeypatch):
         _kept_curves(tmp_path, {BALL: _crossing_at(epoch), PCS: _crossing_at(5)})
         found = runs.crossing(25)
         assert found.verdict == verdict and (found.ours == epoch or np.isnan(found.ours) and epoch == 200)
+        assert f"above {'never' if epoch == 200 else f'at epoch {epoch} first'}." in found.why
     _kept_curves(tmp_path, {PCS: _crossing_at(60)})
     found = runs.crossing(25)
     assert found.verdict == UNKNOWN and "above at epoch 60 first, by 0.410 at the end" in found.why

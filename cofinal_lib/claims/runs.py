@@ -350,19 +350,20 @@ def crossing(printed: int) -> Finding:
     ball, pcs = _curve("gdlt", "rg/ball"), _curve("gdlt", "fisv/pcs")
     told, source = "no run of GDLT on Fis-V is kept yet", _source(_official("figure6").query("method == 'gdlt'"))
     if len(pcs):
-        over = pcs.index[pcs["train"] > pcs["test"]]
         end = pcs["train"].iloc[-1] - pcs["test"].iloc[-1]
-        first = f"at epoch {over[0]} first" if len(over) else "never"
-        told = f"on Fis-V's PCS it is above {first}, by {end:.3f} at the end"
+        told = f"on Fis-V's PCS it is above {_first_above(pcs)[1]}, by {end:.3f} at the end"
     if ball.empty:
         return cannot(
             "rg features", f"The curve is of Ball; {told} (measured every fifth epoch, without dropout).", source
         )
-    over = ball.index[ball["train"] > ball["test"]]
-    first = float(over[0]) if len(over) else np.nan
-    return Finding(
-        HOLDS if abs(first - printed) <= 5 else DIFFERS, f"It is above at epoch {first:g} first.", first, source=source
-    )
+    first, words = _first_above(ball)
+    return Finding(HOLDS if abs(first - printed) <= 5 else DIFFERS, f"It is above {words}.", first, source=source)
+
+
+def _first_above(curve: pd.DataFrame) -> tuple[float, str]:
+    """The first epoch at which training lies above test in a `_curve`, as a number and in words."""
+    over = curve.index[curve["train"] > curve["test"]]
+    return (float(over[0]), f"at epoch {over[0]} first") if len(over) else (np.nan, "never")
 
 
 def widening(printed: str) -> Finding:
