@@ -32,7 +32,7 @@ def chance(first: float, second: float, n: int, targets: int = 1, alike: float =
     return main_results.luck(float(np.mean([first, second])), n, alike, targets)
 
 
-def unpaired(first: float, second: float, n: int) -> bool:
+def intervals_overlap(first: float, second: float, n: int) -> bool:
     """Whether the two correlations' own 95 % intervals over n routines (Bonett and Wright) overlap."""
     (low, _), (_, high) = sorted((spearman_interval(first, n), spearman_interval(second, n)), reverse=True)
     return low <= high
@@ -273,7 +273,7 @@ def arm(printed: str, without: str) -> Finding:
     whole, arm_ = fisher_mean(rows.loc[""]), fisher_mean(rows.loc[without])
     d, noise = whole - arm_, chance(whole, arm_, N_TEST["RG"], len(drops), ARMS_ALIKE)
     verdict = CONTRADICTED if (drops <= 0).any() else printed_lead(d, noise)
-    inside = sum(unpaired(w, a, N_TEST["RG"]) for w, a in zip(rows.loc[""], rows.loc[without], strict=True))
+    inside = sum(intervals_overlap(w, a, N_TEST["RG"]) for w, a in zip(rows.loc[""], rows.loc[without], strict=True))
     why = (
         f"{int((drops > 0).sum())} of {len(drops)} cells are lower, {d:.3f} on average, where chance alone puts two "
         f"equally good methods up to {noise:.3f} apart if their predictions correlate by {ARMS_ALIKE}, as they do on "
