@@ -20,6 +20,7 @@ from cofinal_lib.errors import CofinalError
 from cofinal_lib.metrics import spearman
 
 DECODINGS = ("soft", "hard")
+PREDICTED_AT_ONCE = 60  # routines
 
 
 @dataclass(frozen=True)
@@ -380,7 +381,7 @@ class Stacked:
         if bool((rows == rows[0]).all()):
             rows = rows[0]
         order = self.lengths.cpu()[rows].argsort(dim=-1, stable=True)
-        return [batch.to(self.device) for batch in rows.gather(-1, order).split(60, dim=-1)]
+        return [batch.to(self.device) for batch in rows.gather(-1, order).split(PREDICTED_AT_ONCE, dim=-1)]
 
     @torch.no_grad()
     def predict(self, batches, into: np.ndarray) -> None:
@@ -493,10 +494,10 @@ def _optimiser(groups, schedule: Schedule):
     return optimiser, torch.optim.lr_scheduler.LambdaLR(optimiser, lambda e: schedule.lr_at(e) / schedule.lr)
 
 
-def _batches_by_length(features: Tensor, lengths: Tensor, rows: Tensor, size: int = 60):
+def _batches_by_length(features: Tensor, lengths: Tensor, rows: Tensor):
     """Batches of routines of like length, so that little padding is computed: [(rows, features, lengths)]."""
     batches = []
-    for chunk in rows[lengths.cpu()[rows].argsort(stable=True)].split(size):
+    for chunk in rows[lengths.cpu()[rows].argsort(stable=True)].split(PREDICTED_AT_ONCE):
         longest = int(lengths[chunk].max())
         batches.append((chunk, features[chunk, :longest], lengths[chunk]))
     return batches
