@@ -219,15 +219,18 @@ def _readout(features, plane, grades, scores) -> dict[str, float]:
 
 
 def costs_of_scoring() -> dict[str, pd.DataFrame]:
-    """Table 2's data: "table2", counted and printed; "table2-times", measured now and on the device that it names."""
+    """Table 2's data: "table2", counted and printed; "table2-times", measured now: on the CPU, then on a GPU if any."""
     data = load("twin/ball")
     released = {"action-net": {"static": "images"}}  # the stream that Table 2 counts
     models = {name: efficiency.build(name, data, **released.get(name, {})) for name in METHODS if name not in BASELINES}
     counted = efficiency.costs(models)
     compared = efficiency.against_printed(counted, efficiency.TABLE2_ROWS)
     table = counted.join(compared[["printed_m", "printed_gmacs"]])
-    times = efficiency.summary(efficiency.measure(models, repeats=15)).reset_index()
-    times = times.assign(device=device_name("cpu"), torch=torch.__version__)
+    times = [
+        efficiency.summary(efficiency.measure(models, repeats=15, device=device)).assign(device=device_name(device))
+        for device in ("cpu", "cuda")[: 1 + torch.cuda.is_available()]
+    ]
+    times = pd.concat(times).reset_index().assign(torch=torch.__version__)
     return {"table2": table.rename_axis("method").reset_index(), "table2-times": times}
 
 
