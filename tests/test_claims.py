@@ -284,7 +284,10 @@ def test_cells_follow_a_readers_own_runs(tmp_path, monkeypatch):
     assert (found.verdict, found.ours) == (DIFFERS, 0.5) and "rg/clubs" in found.source
     _kept_runs(tmp_path, "rg/clubs", "cofinal-repaired", 0.8, 0.7, 0.9)  # ours, and no reading of the paper
     found = runs.cell(0.806, "rg/clubs")
-    assert (found.verdict, found.ours) == (DIFFERS, 0.5) and "Repaired" in found.why
+    assert (found.verdict, found.ours) == (DIFFERS, 0.5) and "of the text, 0.800." in found.why
+    searched = pd.DataFrame({"source": "official", "arm": ["a", "a", "b"]})
+    searched.to_csv(tmp_path / "paper" / "readings.csv", index=False)
+    assert "0.800 (3 trainings of 2 readings inside the training routines; earlier" in runs.cell(0.806, "rg/clubs").why
     _kept_runs(tmp_path, "rg/clubs", "cofinal", 0.75, 0.65, 0.85, selection="best_on_test")  # as the authors choose
     found = runs.cell(0.806, "rg/clubs")
     assert (found.verdict, found.ours) == (NOISE, 0.5)

@@ -25,7 +25,7 @@ from cofinal_lib.rivals import SOLVED
 
 ROOT = results.RESULTS  # where results lie
 OURS = ("cofinal", "cofinal-released")  # the paper's one CoFInAl: as its text and as its program have it
-COLUMNS = "target source method kind without n_grades n_subgrades run_id seeds per_seed srcc".split()
+COLUMNS = "target source method kind without n_grades n_subgrades run_id seeds per_seed srcc reading".split()
 COLUMNS += "split selection decoding measure epoch mean value stage".split()  # what is asked of any artefact's data
 
 
@@ -92,8 +92,19 @@ def cell(printed: float, target: str, methods: list[str] = OURS) -> Finding:
         why += f" The nearest, {PLAIN_NAMES[r['method']]}, decides."
     repaired = every[every["method"] == "cofinal-repaired"]
     if methods == OURS and len(repaired):
-        why += f" Repaired (chapter 18), which is no reading of the text, {repaired['srcc'].iloc[0]:.3f}."
+        why += f" Repaired (chapter 18), which is no reading of the text, {repaired['srcc'].iloc[0]:.3f}{_effort()}."
     return Finding(verdict, why, r["srcc"], low, high, _source(rows))
+
+
+def _effort() -> str:
+    """What it took to choose the repaired reading, in brackets; nothing where no search is kept."""
+    readings, earlier = _official("readings"), _official("first-freeze")
+    if readings.empty:
+        return ""
+    return (
+        f" ({len(readings)} trainings of {readings['arm'].nunique()} readings inside the training routines; earlier "
+        f"choices that met the test routines: {earlier['reading'].nunique()})"
+    )
 
 
 def beats(printed: str, target: str) -> Finding:
@@ -453,7 +464,7 @@ def times(printed: float, method: str) -> Finding:
     told, source = "no timing is kept", ""
     with suppress(CofinalError):
         frame = results.read("table2-times", "paper", ROOT)
-        row = frame[(frame["batch"] == 1) & (frame["method"].map(TABLE2_ROWS) == method)].iloc[0]
+        row = frame[(frame["batch"] == 1) & (frame["method"].map(TABLE2_ROWS) == method)].iloc[0]  # a CPU's first
         told = f"on a CPU, one thread, the released network took {row['ms']:.2f} ms"
         if method != "GDLT":
             told += f", {row['ratio']:.2f} times GDLT (the middle half of repeats: {row['ratio_low']:.2f} to "
