@@ -1,12 +1,14 @@
 """README shows the results that are kept, and names files that exist."""
 
 import importlib.util
+import json
 import re
 from pathlib import Path
 
 from PIL import Image
 
 from cofinal_lib import claims
+from cofinal_lib.records import REFERENCE
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
@@ -34,6 +36,13 @@ def test_its_picture_shows_the_results_that_are_kept():
     assert readme.PICTURE.stat().st_size < 100_000
     assert str(readme.PICTURE.relative_to(ROOT)) in README
     assert Image.open(readme.PICTURE).text["Data"] == readme.digest(), "python data_scripts/readme.py draws it"
+
+
+def test_it_promises_of_the_squats_what_ten_seeds_reached():
+    record = json.loads((REFERENCE / "uiprmd-deep-squat.json").read_text())
+    reached = record["metrics"]["test"]["srcc"]["last"]["soft"]["mean"]
+    assert record["spec"]["seeds"] == list(range(10)) and reached >= 0.86
+    assert f"a test SRCC of {reached:.2f} for the squats" in README
 
 
 def test_its_links_lead_somewhere():
