@@ -13,6 +13,7 @@ import subprocess
 import sys
 import tomllib
 from importlib.metadata import packages_distributions
+from itertools import chain
 from pathlib import Path
 
 import pytest
@@ -101,6 +102,15 @@ def test_the_lock_holds_what_pyproject_asks_for():
         if wanted.name != PYPROJECT["project"]["name"]:
             version = locked.get(canonicalize_name(wanted.name))
             assert version and wanted.specifier.contains(version), f"{wanted}: requirements.lock has {version}"
+
+
+def test_every_dependency_names_its_lowest_version():
+    """tests.yml tries the lowest: without a bound that is the first release ever made."""
+    from packaging.requirements import Requirement
+
+    project = PYPROJECT["project"]
+    for wanted in map(Requirement, chain(project["dependencies"], *project["optional-dependencies"].values())):
+        assert wanted.name == project["name"] or ">=" in {s.operator for s in wanted.specifier}, str(wanted)
 
 
 def imported(path):
