@@ -45,9 +45,9 @@ def _folds() -> KFold:
     return KFold(FOLDS, shuffle=True, random_state=0)
 
 
-def squared_distances(blocks: list[np.ndarray], is_train: np.ndarray) -> np.ndarray:
-    """(N, N): per coordinate, in units of the training routines' deviations, averaged over blocks of (N, D) each."""
-    scaled = [StandardScaler().fit(block[is_train]).transform(block) for block in blocks]
+def squared_distances(blocks: list[np.ndarray], rows: np.ndarray) -> np.ndarray:
+    """(N, N): per coordinate, in units of the deviations over some rows (n,), averaged over blocks of (N, D) each."""
+    scaled = [StandardScaler().fit(block[rows]).transform(block) for block in blocks]
     return np.mean([euclidean_distances(block, squared=True) / block.shape[1] for block in scaled], axis=0)
 
 
@@ -70,13 +70,11 @@ def kernel_ridge(distances: np.ndarray, scores: np.ndarray, rows: np.ndarray) ->
 def regressions(data: FeatureSet) -> dict[str, Candidate]:
     """Candidates that take seconds, from the plainest to the richest.
 
-    Distances count in units of all training routines' deviations, in every fold: features of a held-out routine have
-    a share in them, its scores never.
+    What is learned, is learned from the rows alone; `mix` then counts predictions in units of their deviation over all
+    routines, held-out ones included.
     """
-    is_train, mean_clip = data.is_train.numpy(), data.mean_clip()
+    mean_clip, many = data.mean_clip(), list(summaries(data).values())
     means = baselines.segments(data.features, data.lengths, 5).numpy().astype(float)  # (N, 5 D_C)
-    five = squared_distances([means], is_train)
-    many = squared_distances(list(summaries(data).values()), is_train)
 
     def ridge(scores, other, rows):
         return RidgeCV(baselines.ALPHAS).fit(mean_clip[rows], scores[rows]).predict(mean_clip)
@@ -86,10 +84,10 @@ def regressions(data: FeatureSet) -> dict[str, Candidate]:
         return estimator.fit(means[rows], scores[rows]).predict(means)
 
     def by_rank(scores, other, rows):
-        return kernel_ridge(five, scores, rows)
+        return kernel_ridge(squared_distances([means], rows), scores, rows)
 
     def scales(scores, other, rows):
-        return kernel_ridge(many, scores, rows)
+        return kernel_ridge(squared_distances(many, rows), scores, rows)
 
     def both_scores(scores, other, rows):
         held = [cross_predictions(scales, *pair, rows) for pair in ((scores, other), (other, scores))]

@@ -40,11 +40,11 @@ def test_summaries_are_what_their_names_say(twin):
 @given(st.integers(0, 10**6))
 def test_distances_are_those_of_a_loop(seed):
     rng = np.random.default_rng(seed)
-    blocks, is_train = [rng.normal(3, 2, (7, 4)), rng.normal(0, 5, (7, 2))], np.arange(7) < 5
-    D = h.squared_distances(blocks, is_train)
+    blocks, rows = [rng.normal(3, 2, (7, 4)), rng.normal(0, 5, (7, 2))], rng.permutation(7)[:5]
+    D = h.squared_distances(blocks, rows)
     for i in range(7):
         for j in range(7):
-            parts = [(((b[i] - b[j]) / b[is_train].std(0)) ** 2).mean() for b in blocks]
+            parts = [(((b[i] - b[j]) / b[rows].std(0)) ** 2).mean() for b in blocks]
             assert D[i, j] == pytest.approx(np.mean(parts), abs=1e-9)
 
 
@@ -79,6 +79,18 @@ def test_a_held_out_score_changes_no_prediction_of_that_routine(twin):
     scores[twin.rows("test")] = other[twin.rows("test")] = np.nan  # test scores are not there at all
     after = h.cross_predictions(candidate, scores, other, rows)
     assert after[i] == before[i] and not np.array_equal(after[rows], before[rows])
+
+
+def test_a_held_out_routine_changes_no_prediction_of_another(twin):
+    scores, other, rows = twin.scores.numpy(), twin.qualities.mean(1).numpy(), twin.rows("train").numpy()
+    features = twin.features.clone()
+    features[rows[5]] *= 100
+    changed = replace(twin, features=features)
+    inside = np.delete(rows, 5)
+    for name, candidate in h.regressions(twin).items():
+        before, after = (f(scores, other, inside)[inside] for f in (candidate, h.regressions(changed)[name]))
+        unit = (before - before.mean()) / before.std(), (after - after.mean()) / after.std()  # `mix` has another one
+        assert np.allclose(*unit) if name == "several scales, both scores" else np.array_equal(before, after), name
 
 
 def test_the_other_score_helps_where_it_holds_what_is_missing(twin):
