@@ -310,20 +310,20 @@ def merged(kept: pd.DataFrame, fresh: pd.DataFrame) -> pd.DataFrame:
 # --------------------------------------------------------------------------------------- read by chapters
 
 
-def read(name: str, profile: str = "quick", root: Path = RESULTS, source: str | None = None) -> pd.DataFrame:
-    """An artefact's data: a reader's own of that profile, else ours of that profile, else ours of "quick".
+def read(name: str, profile: str, *others: str, sources: tuple[str, ...] = (), root: Path = RESULTS) -> pd.DataFrame:
+    """An artefact's data: of each profile in turn a reader's own, else ours; at last ours of "quick".
 
     `frame.attrs` says what was found: "profile", "own" (whether a reader's own) and "command", which makes it.
 
     Args:
-        source: such as "official", whose rows alone are given; a file without any is passed over if another has some.
+        sources: such as ("official",), whose rows alone are given; a file without any gives way to one that has some.
 
     Raises:
         CofinalError: there is no such file, or it cannot be read.
     """
     kept, rows = ours(root), None
-    places = [(root / profile, profile), (kept / profile, profile), (kept / "quick", "quick")]
-    for folder, found in places:
+    places = [(folder / each, each) for each in (profile, *others) for folder in (root, kept)]
+    for folder, found in [*places, (kept / "quick", "quick")]:
         path = folder / f"{name}.csv"
         if not path.is_file():
             continue
@@ -335,11 +335,11 @@ def read(name: str, profile: str = "quick", root: Path = RESULTS, source: str | 
             frame[column] = frame[column].astype(object).fillna("")
         command = f"cofinal reproduce {name.split('-')[0]} --profile {found}"
         frame.attrs = {"profile": found, "own": folder.parent == root, "command": command}
-        rows = frame if source is None else frame[frame["source"] == source]
-        if source is None or len(rows):
+        rows = frame[frame["source"].isin(sources)] if sources else frame
+        if len(rows) or not sources:
             return rows
     if rows is None:
-        raise CofinalError(f"{places[0][0] / name}.csv is missing: cofinal reproduce --profile {profile} makes it")
+        raise CofinalError(f"{root / profile / name}.csv is missing: cofinal reproduce --profile {profile} makes it")
     return rows
 
 

@@ -52,12 +52,6 @@ def last_epoch(results: pd.DataFrame) -> pd.DataFrame:
     return soft(results, split="test", selection="last").reset_index(drop=True)
 
 
-def first_with(sources: tuple[str, ...], *frames: pd.DataFrame) -> pd.DataFrame:
-    """The rows of some sources, of the first frame that has any; none where no frame has."""
-    chosen = [frame[frame["source"].isin(sources)] for frame in frames]
-    return next((rows for rows in chosen if len(rows)), chosen[-1])
-
-
 PAGE = 76  # characters that a page of the book holds beside each other, in a table's letters
 
 

@@ -141,8 +141,12 @@ def test_rows_that_two_processes_add_are_all_kept(tmp_path):
 def test_a_readers_rows_of_other_sources_hide_none_of_ours(tmp_path):
     for folder, source in (("paper", "movement"), ("reference/paper", "official")):
         results.whole_csv(tmp_path / folder / "a.csv", pd.DataFrame({"source": [source]}))
-    assert list(results.read("a", "paper", tmp_path)["source"]) == ["movement"]
-    found = results.read("a", "paper", tmp_path, source="official")
+    assert list(results.read("a", "paper", root=tmp_path)["source"]) == ["movement"]
+    found = results.read("a", "paper", sources=("official",), root=tmp_path)
     assert list(found["source"]) == ["official"] and not found.attrs["own"]
-    none = results.read("a", "paper", tmp_path, source="twin")
+    results.whole_csv(tmp_path / "quick" / "a.csv", pd.DataFrame({"source": ["twin", "official"]}))
+    of_two = results.read("a", "paper", "quick", sources=("twin",), root=tmp_path)
+    assert list(of_two["source"]) == ["twin"] and of_two.attrs["own"]
+    assert of_two.attrs["command"] == "cofinal reproduce a --profile quick"
+    none = results.read("a", "paper", sources=("twin",), root=tmp_path)
     assert none.empty and none.attrs["command"] == "cofinal reproduce a --profile paper"

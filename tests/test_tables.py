@@ -109,7 +109,7 @@ def test_every_switch_of_the_losses_exists():
 def test_only_the_last_epoch_decoded_softly_on_test_routines_is_compared(tmp_path):
     (tmp_path / "reference" / "quick").mkdir(parents=True)
     runs(TARGETS).to_csv(tmp_path / "reference" / "quick" / "table1.csv", index=False)
-    grid = tables.last_epoch(results.read("table1", "paper", tmp_path))
+    grid = tables.last_epoch(results.read("table1", "paper", root=tmp_path))
     assert grid.attrs["profile"] == "quick", "results nobody has computed give way to the quick ones"
     assert len(grid) == len(TARGETS) * len(METHODS) and grid["srcc"].max() < 0.6
     assert len(main_results.compare(grid).query("source == 'twin' and target == 'average'")) == 2 * len(METHODS)
@@ -347,14 +347,6 @@ def test_files_say_where_their_numbers_come_from(artefact):
 
 
 # --------------------------------------------------------------------------------------- whatever is there
-
-
-def test_the_first_frame_with_a_source_is_taken():
-    quick, paper = runs(TARGETS), runs(OFFICIAL)
-    paper.attrs["command"] = "another"
-    assert tables.first_with(("official",), quick, paper).attrs["command"] == "another"
-    assert set(tables.first_with(("movement", "twin"), quick, paper)["source"]) == {"movement", "twin"}
-    assert tables.first_with(("official",), quick).empty
 
 
 def test_nothing_at_all_is_said_and_drawn():

@@ -31,11 +31,10 @@ COLUMNS += "split selection decoding measure epoch mean value stage".split()  # 
 
 def _official(name: str) -> pd.DataFrame:
     """Rows of an artefact's data on official features, a reader's own or else ours; none where there is no file."""
-    frames = [pd.DataFrame(columns=COLUMNS)]
-    for root in (results.ours(ROOT), ROOT):
-        with suppress(CofinalError):
-            frames.insert(0, results.read(name, "paper", root))
-    return tables.first_with(("official",), *frames)
+    try:
+        return results.read(name, "paper", sources=("official",), root=ROOT)
+    except CofinalError:
+        return pd.DataFrame(columns=COLUMNS)
 
 
 def _source(rows: pd.DataFrame) -> str:
@@ -463,7 +462,7 @@ def times(printed: float, method: str) -> Finding:
     """A time of Table 2: the paper names no machine, and the released README one that is not here; ours is told."""
     told, source = "no timing is kept", ""
     with suppress(CofinalError):
-        frame = results.read("table2-times", "paper", ROOT)
+        frame = results.read("table2-times", "paper", root=ROOT)
         row = frame[(frame["batch"] == 1) & (frame["method"].map(TABLE2_ROWS) == method)].iloc[0]  # a CPU's first
         told = f"on a CPU, one thread, the released network took {row['ms']:.2f} ms"
         if method != "GDLT":
