@@ -99,7 +99,7 @@ class CoFInAl(nn.Module):
 
     Config = CoFInAlConfig
     # The paper's schedule, and a limit that one step in two hundred meets: without it one training in some dozens
-    # diverges, for the soft score's squared error (Eq. 1) has no bound.
+    # diverges, for the slope of the soft score's squared error (Eq. 1) grows with the square of G (inferred).
     schedule = Schedule(clip_norm=10.0)
     # Sec. 4.1. UI-PRMD is not in the paper: its sizes fit clips of 40 numbers; its grades, sub-grades and sharpness
     # were chosen inside the training movements, see results/reference/README.md.

@@ -1,4 +1,4 @@
-"""Neural collapse, measured (Papyan et al., 2020): features (N, d), labels (N,); every measure is 0 for an ETF."""
+"""Neural collapse, measured (Papyan et al., 2020): features (N, d), labels (N,); all measures are 0 at full collapse."""
 
 import pandas as pd
 import torch

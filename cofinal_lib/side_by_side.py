@@ -130,7 +130,7 @@ def subgrades(scores: np.ndarray, cap: float = 25.0) -> pd.DataFrame:
 
 
 def ceiling(scores: np.ndarray, cap: float = 25.0) -> float:
-    """SRCC of scores with their own 100 coarse levels: what is left for a fine head to add is at most 1 less this."""
+    """SRCC of scores with their own 100 coarse levels: a fine head can add at most 1 less this to perfect votes."""
     return spearman(subgrades(scores, cap)["exact_coarse"], scores)
 
 

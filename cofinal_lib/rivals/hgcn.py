@@ -29,7 +29,7 @@ class HGCNConfig:
         reach: two clips closer than this are neighbours in the scene graph.
         score_cap: the score that counts as 1.
         differences: of states, between "neighbours" only, which alone have edges; or between "all" clips, masked
-            afterwards (released: the same to rounding, at n / 2 times the cost).
+            afterwards (released: the same to rounding, at n times the cost).
         draw: sample the score "always" (released), or in "training" only, reporting its mean at test.
     """
 
@@ -120,7 +120,7 @@ def neighbours(n: int, reach: int) -> Tensor:
 
 
 class ClipRefinement(nn.Module):
-    """Each clip takes from its two neighbours as much as a state, learned from both, differs."""
+    """Each clip takes from its two neighbours, weighed by the mean signed difference of a learned state."""
 
     def __init__(self, c: HGCNConfig):
         super().__init__()
