@@ -34,7 +34,7 @@ def coverage(rho: float, n: int, draws: int = 200, resamples: int = 200, seed: i
     scores, noise = random.standard_normal((2, draws, n))
     predicted = r * scores + np.sqrt(1 - r**2) * noise
     found = spearman_rows(predicted, scores)
-    half = stats.norm.ppf(0.975) / np.sqrt(n - 3)
+    half = stats.norm.ppf((1 + LEVEL) / 2) / np.sqrt(n - 3)
     ends = {
         "Fisher": [np.tanh([np.arctanh(f) - half, np.arctanh(f) + half]) for f in found],
         "Bonett and Wright": [spearman_interval(f, n) for f in found],
@@ -55,7 +55,8 @@ def coverage(rho: float, n: int, draws: int = 200, resamples: int = 200, seed: i
 def paired_bootstrap(first, second, scores, seed: int = 0, resamples: int = 1000) -> tuple[float, float, float]:
     """SRCC of one method less that of another, with its 95 % percentile interval: (difference, low, high).
 
-    Both are measured on the same resampled test routines, so what makes a draw easy for both cancels.
+    Both are measured on the same resampled test routines, so what makes a draw easy for both cancels. NaN where either
+    ranks nothing.
 
     Args:
         first, second: (N,), predictions in any unit. scores: (N,).
@@ -70,16 +71,18 @@ def paired_permutation(first, second, scores, seed: int = 0, permutations: int =
 
     For each routine a coin decides whether the two methods swap the ranks they gave it; p is the share of such draws
     whose SRCCs differ as much as the real ones, the real ones included. Ranks, for two methods' scores may have other
-    scales.
+    scales. NaN where either ranks nothing.
 
     Args:
         first, second: (N,), predictions in any unit. scores: (N,).
     """
     first, second, scores = _alike(first, second, scores)
+    real = abs(_difference(first, second, scores))
+    if np.isnan(real):
+        return float("nan")
     ranks = np.stack([stats.rankdata(first), stats.rankdata(second)])  # (2, N)
     swap = np.random.default_rng(seed).random((permutations, len(scores))) < 0.5
     one, other = (spearman_rows(np.where(swap, *pair), scores) for pair in (ranks, ranks[::-1]))
-    real = abs(_difference(first, second, scores))
     return float((1 + (np.abs(one - other) >= real - 1e-12).sum()) / (1 + permutations))
 
 
@@ -95,7 +98,7 @@ def _difference(first, second, scores) -> float:
 
 
 def holm(p) -> np.ndarray:
-    """Holm's (1979) adjusted p values of a family of tests, in their order."""
+    """Holm's (1979) adjusted p values of a family of tests, in their order; NaN stays NaN, and counts as a test."""
     p = np.asarray(p, float)
     order = p.argsort(kind="stable")
     adjusted = np.maximum.accumulate(p[order] * np.arange(len(p), 0, -1)).clip(max=1)
@@ -110,11 +113,13 @@ def compare(predictions: pd.DataFrame, scores, draws: int = 2000, seed: int = 0)
 
     Returns:
         first, second (the one with the higher SRCC first); between, their predictions' rank correlation; difference,
-        low, high, of `paired_bootstrap`; p, of `paired_permutation`, and holm, adjusted for all pairs.
+        low, high, of `paired_bootstrap`; p, of `paired_permutation`, and holm, adjusted for all pairs. NaN where either
+        ranks nothing; such methods stand last.
     """
     srcc = {name: float(spearman_rows(predictions[name], scores)) for name in predictions}
     rows = []
-    for pair in combinations(sorted(srcc, key=srcc.get, reverse=True), 2):
+    order = sorted(srcc, key=lambda name: np.nan_to_num(srcc[name], nan=-2), reverse=True)
+    for pair in combinations(order, 2):
         both = [predictions[name].to_numpy() for name in pair]
         difference = paired_bootstrap(*both, scores, seed, resamples=draws)
         rows.append((*pair, float(spearman_rows(*both)), *difference, paired_permutation(*both, scores, seed, draws)))
@@ -128,6 +133,7 @@ def compare(predictions: pd.DataFrame, scores, draws: int = 2000, seed: int = 0)
 def feasible(first: float, second: float, between: float) -> float:
     """The correlation nearest to `between` that two predictions can have which correlate so with the same scores."""
     middle, reach = first * second, np.sqrt((1 - first**2) * (1 - second**2))
+    # Short of the bound: on it, two equal SRCCs have a difference without variance, by which z would be divided.
     return float(np.clip(between, middle - 0.999 * reach, middle + 0.999 * reach))
 
 

@@ -276,6 +276,8 @@ def two_lines(mean: float, low: float, high: float, sign: str = "", digits: int 
 
 def p_value(p: float) -> str:
     """A p value, as far as it can be told from zero."""
+    if pd.isna(p):
+        return "undefined"
     return "< 0.001" if p < 0.001 else f"{p:.3f}"
 
 

@@ -70,6 +70,21 @@ def test_a_method_does_not_differ_from_itself():
     assert paired.paired_permutation(first, first, scores, permutations=50) == 1
 
 
+def test_what_ranks_nothing_has_no_p_value_and_stands_last():
+    scores, first = np.random.default_rng(0).standard_normal((2, 30))
+    for pair in ((first, np.ones(30)), (np.ones(30), first)):
+        assert np.isnan(paired.paired_permutation(*pair, scores, permutations=50))
+        assert np.isnan(paired.paired_bootstrap(*pair, scores, resamples=50)).all()
+    methods = pd.DataFrame({"flat": np.ones(30), "bad": -scores, "good": scores + first})
+    found = paired.compare(methods, scores, draws=50)
+    pairs = list(zip(found["first"], found["second"], strict=True))
+    assert pairs == [("good", "bad"), ("good", "flat"), ("bad", "flat")]
+    assert list(found["p"].isna()) == list(found["holm"].isna()) == [False, True, True]
+    assert found.loc[0, "holm"] == min(1, 3 * found.loc[0, "p"])
+    table = draw.pairs_table(found).to_html()
+    assert "undefined" in table and "nan" not in table.split("</style>")[-1]
+
+
 def test_paired_tests_want_as_many_predictions_as_scores():
     with pytest.raises(CofinalError, match="three arrays"):
         paired.paired_permutation(np.zeros(3), np.zeros(4), np.zeros(4))

@@ -131,8 +131,8 @@ def pairs_table(found: pd.DataFrame) -> Styler:
     """`paired.compare` as the book sets it."""
     rows = {
         f"{r.first} – {r.second}": {
-            "predictions\nalike": f"{r.between:.2f}",
-            "difference": f"{r.difference:+.3f}",
+            "predictions\nalike": "undefined" if np.isnan(r.between) else f"{r.between:.2f}",
+            "difference": tables.two_lines(r.difference, np.nan, np.nan, "+"),
             "95 %, bootstrap": tables.span(r.low, r.high, "+"),
             "p, permutation": tables.p_value(r.p),
             "p, Holm": tables.p_value(r.holm),
