@@ -131,6 +131,18 @@ def test_a_sweep_stands_one_setting_one_seed_and_no_intervals():
     draw.noise_of_settings(one_seed, "n_grades", 9).to_html()
 
 
+def test_a_default_that_ranks_nothing_has_no_lead_to_tell():
+    judged = draw.judged_sweep(frame(grades("twin/ball", SWEPT | {4: [0.5, np.nan, 0.55]})), "n_grades")
+    words = draw.sweep_in_words(judged).data
+    assert words == (
+        "- Of 3 numbers of grades on twin/ball, 10 has the highest SRCC, 0.633; the default, 4, has none, for some "
+        "training ranks nothing."
+    )
+    (shown,) = draw.judged_table(judged).data.to_dict("records")
+    assert shown["default"] == f"4: {tables.NOTHING}" and shown["lead"] == tables.NOTHING
+    assert not any("nan" in str(cell) for cell in shown.values())
+
+
 def test_nothing_to_draw_is_said():
     empty = frame(grades("twin/ball", SWEPT)).iloc[:0].assign(without="")
     for figure in (

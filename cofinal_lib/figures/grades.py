@@ -245,13 +245,13 @@ def judged_table(judged: pd.DataFrame) -> Styler:
             "target": f"{r.target}\n({r.source})",
             "number of": SETTING_NAMES[r.option].removeprefix("number of "),
             "tried": r.settings,
-            "default": f"{r.default}: {r.default_srcc:.3f}",
+            "default": f"{r.default}: {tables.number(r.default_srcc)}",
             "best": f"{r.best}: {r.best_srcc:.3f}",
-            "lead": f"{r.lead:.3f}",
+            "lead": tables.number(r.lead),
             "luck of\nseeds": tables.number(r.bar),
             "beyond\nluck": tables.NOTHING if np.isnan(r.bar) else ("yes" if r.beyond else "no"),
             "luck of\nroutines": tables.number(r.routines_bar),
-            "others like\ndefault": f"{r.inside} of {r.settings - 1}",
+            "others like\ndefault": tables.NOTHING if np.isnan(r.lead) else f"{r.inside} of {r.settings - 1}",
         }
         for r in judged.itertuples()
     ]
@@ -290,6 +290,12 @@ def sweep_in_words(judged: pd.DataFrame) -> Markdown:
         where = f"- Of {r.settings} numbers of {what} on {r.target},"
         if r.best == r.default:
             said.append(f"{where} the default, {r.default}, has the highest SRCC.")
+            continue
+        if np.isnan(r.default_srcc):
+            said.append(
+                f"{where} {r.best} has the highest SRCC, {r.best_srcc:.3f}; the default, {r.default}, has none, for "
+                "some training ranks nothing."
+            )
             continue
         judged_so = "the noise over seeds is not known" if np.isnan(r.bar) else (
             f"that is {'beyond' if r.beyond else 'within'} the luck of seeds ({r.bar:.3f})"
