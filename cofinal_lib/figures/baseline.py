@@ -6,7 +6,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 from pandas.io.formats.style import Styler
 from sklearn.kernel_ridge import KernelRidge
-from sklearn.linear_model import LinearRegression
+from sklearn.linear_model import Ridge
 
 from cofinal_lib import main_results, tables
 from cofinal_lib.crossval import ARMS
@@ -26,14 +26,15 @@ def arm_name(arm: str) -> str:
 
 
 def widths(line: str, gammas: tuple[float, ...] = (0.02, 1.0, 100.0)) -> Figure:
-    """Draw ridge's straight line and kernel ridge of three widths through the same made-up points."""
+    """Draw ridge's straight line and kernel ridge of three widths, one penalty, through the same made-up points."""
     random = np.random.default_rng(0)
     x = np.sort(random.uniform(-3, 3, 30))[:, None]
     y = np.tanh(1.5 * x[:, 0]) + 0.25 * random.standard_normal(30)
     fine = np.linspace(-3.2, 3.2, 400)[:, None]
     fig, axes = plt.subplots(1, 4, figsize=(8.6, 2.6), sharey=True)
     titles = ["ridge", *(f"kernel ridge, γ = {gamma:g}" for gamma in gammas)]
-    fits = [LinearRegression(), *(KernelRidge(kernel="rbf", gamma=gamma, alpha=0.1) for gamma in gammas)]
+    alpha = 0.1
+    fits = [Ridge(alpha), *(KernelRidge(kernel="rbf", gamma=gamma, alpha=alpha) for gamma in gammas)]
     for ax, title, fit in zip(axes, titles, fits, strict=True):
         name = "ridge" if title == "ridge" else "kernel-ridge"
         ax.plot(x, y, "o", color=GREY, ms=4)
