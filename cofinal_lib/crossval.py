@@ -98,11 +98,12 @@ def corrected_interval(values, n_train: int, n_test: int) -> tuple[float, float,
         n_train, n_test: routines of a fold's two parts.
 
     Returns:
-        the mean, the 95 % interval's ends, and the two-sided p of a mean of zero; NaN where J < 2.
+        the mean, the 95 % interval's ends, and the two-sided p of a mean of zero; NaN where J < 2. One NaN among
+        the values makes all of them NaN.
     """
     values = np.asarray(values, float)
     mean, J = float(values.mean()), len(values)
-    if J < 2:
+    if J < 2 or np.isnan(mean):
         return mean, float("nan"), float("nan"), float("nan")
     error = float(np.sqrt((1 / J + n_test / n_train) * values.var(ddof=1)))
     half = stats.t.ppf((1 + LEVEL) / 2, J - 1) * error
@@ -120,23 +121,29 @@ def compare(folds: pd.DataFrame, reference: str) -> pd.DataFrame:
     Returns:
         target, source, arm, folds (how many), srcc, low, high (mean over folds; 95 %, `corrected_interval`); difference
         to the reference with its d_low, d_high and p, over d_folds shared folds. Fewer folds than a whole repeat have
-        no interval (NaN): two or three say next to nothing.
+        no interval (NaN): two or three say next to nothing. A fold that ran and ranked nothing counts, and makes what
+        is a mean over it NaN, with interval and p.
     """
-    wide = folds.pivot(index=["repeat", "fold"], columns=["target", "arm"], values="srcc")
+    index, columns = ["repeat", "fold"], ["target", "arm"]
+    wide = folds.pivot(index=index, columns=columns, values="srcc")
+    ran = folds.assign(ran=True).pivot(index=index, columns=columns, values="ran").notna()
     targets = list(folds["target"].unique())
     for arm in folds["arm"].unique():
         if len(targets) > 1 and all((target, arm) in wide for target in targets):
-            both = wide[[(target, arm) for target in targets]].dropna()
-            wide["average", arm] = both.apply(fisher_mean, axis=1)
+            both = [(target, arm) for target in targets]
+            ran["average", arm] = ran[both].all(axis=1)
+            wide["average", arm] = wide[both].apply(fisher_mean, axis=1)
     (n_train, n_test), rows = folds[["n_train", "n_test"]].median(), []
     repeat = round(1 + n_train / n_test)  # folds of a whole one
 
     def estimate(values):
-        return corrected_interval(values, n_train, n_test) if len(values) >= repeat else (values.mean(), *[np.nan] * 3)
+        if len(values) >= repeat:
+            return corrected_interval(values, n_train, n_test)
+        return values.mean(skipna=False), *[np.nan] * 3
 
     for target, arm in wide:
-        own = wide[target, arm].dropna()
-        shared = (own - wide.get((target, reference), np.nan)).dropna()
+        own, both = wide[target, arm][ran[target, arm]], ran[target, arm] & ran.get((target, reference), False)
+        shared = (wide[target, arm] - wide.get((target, reference), np.nan))[both]
         row = target, folds["source"].iloc[0], arm, len(own), *estimate(own)[:3], *estimate(shared), len(shared)
         rows.append(row)
     names = ["target", "source", "arm", "folds", "srcc", "low", "high", "difference", "d_low", "d_high", "p", "d_folds"]

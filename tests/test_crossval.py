@@ -115,6 +115,30 @@ def test_arms_are_compared_on_the_folds_that_both_have():
     assert alone["difference"].isna().all() and (alone["d_folds"] == 0).all()
 
 
+def test_a_fold_that_ranks_nothing_leaves_no_mean_and_one_that_has_not_run_does():
+    assert np.isnan(corrected_interval([0.1, np.nan, 0.2], 400, 100)).all()
+    folds, numbers = folds_frame(), ["srcc", "low", "high", "difference", "d_low", "d_high", "p"]
+    flat = (folds["arm"] == "cofinal") & (folds["fold"] == 2) & (folds["target"] == "fisv/tes")
+    found = compare(folds.assign(srcc=folds["srcc"].mask(flat)), "ridge").set_index(["target", "arm"])
+    for target in ("fisv/tes", "average"):
+        assert found.loc[(target, "cofinal"), numbers].isna().all()
+        assert tuple(found.loc[(target, "cofinal"), ["folds", "d_folds"]]) == (5, 5)
+    assert found.loc[("fisv/pcs", "cofinal"), numbers].notna().all()
+    few = compare(folds[folds["fold"] < 3].assign(srcc=folds["srcc"].mask(flat)), "ridge").set_index(["target", "arm"])
+    assert np.isnan(few.loc[("fisv/tes", "cofinal"), "srcc"]), "too few for an interval, and undefined all the same"
+    missing = compare(folds[~flat], "ridge").set_index(["target", "arm"]).loc[("fisv/tes", "cofinal")]
+    assert missing["folds"] == 4 and missing["srcc"] == pytest.approx(0.4 + 0.03 * 2)
+
+
+def test_ridge_is_drawn_with_the_penalty_of_the_kernels():
+    points, line = draw.widths("line").axes[0].lines
+    x, y = points.get_data()
+    centred = x - x.mean()
+    slope = (centred * y).sum() / ((centred**2).sum() + 0.1)
+    assert np.diff(line.get_ydata()) == pytest.approx(slope * np.diff(line.get_xdata()))
+    matplotlib.pyplot.close("all")
+
+
 def test_what_has_not_run_is_said():
     compared = compare(folds_frame(), "ridge")
     official = pd.DataFrame([("fisv/tes", "ridge", 0.63, 0.5, 0.7)], columns=["target", "arm", "srcc", "low", "high"])
