@@ -47,7 +47,26 @@ def test_an_arm_with_folds_missing_is_not_chosen_and_the_words_say_who_is(readin
     words = draw.readings_in_words(arms).data
     assert "*better* is first (0.620" in words and "2 of 3 (0.520)" in words
     assert "beyond luck of the folds: *better*" in words.replace(", *half*", "") and "worse: *worse*" in words
-    assert "in 4 of 4 rows, by 0.096 on average" in words  # 0.08 and the folds' 0.02, or 0.005 for two of them
+    # 0.08 and the folds' 0.02, or 0.005 for two of them
+    assert "in 4 of 4 rows; the mean loss over all of these is 0.096." in words
+
+
+def test_a_reading_is_whole_with_all_the_folds_there_are_and_a_ranking_of_each(readings):
+    begun = draw.compared(readings[readings["fold"] < 3])
+    assert draw.over_both(begun).empty, "the longest has three folds of five"
+    assert "does not rank all folds" in draw.readings_in_words(begun).data
+    assert draw.arms_table(begun).data["fisv/tes", "held out"].str.contains("folds").all()
+    (ax,) = draw.arms_figure(begun, "").axes
+    assert [line.get_marker() for line in ax.lines].count("x") == 4
+    flat = readings.assign(soft=readings["soft"].mask((readings["arm"] == "better") & (readings["fold"] == 1)))
+    arms = draw.compared(flat)
+    better = arms.set_index("arm").loc["better"]
+    assert (better["folds"], better["of"]) == (5, 5) and better[["srcc", "low", "gain", "gain_low"]].isna().all()
+    assert list(draw.over_both(arms).index) == ["as printed", "worse"]
+    assert draw.arms_table(arms).data.loc["better", ("fisv/tes", "held out")] == "undefined"
+    assert "only some (*better*, *half*)" in draw.frozen_in_words(arms.replace({"arm": {"worse": draw.FROZEN}})).data
+    draw.arms_figure(arms, "").canvas.draw()
+    assert "nan" not in draw.readings_in_words(arms).data
 
 
 def test_the_record_in_words_tells_the_chosen_from_the_highest():
@@ -70,7 +89,7 @@ def test_the_record_in_words_tells_the_chosen_from_the_highest():
 def test_words_say_where_the_frozen_reading_stands_and_what_is_missing(readings):
     arms = draw.compared(readings.replace({"arm": {"worse": draw.FROZEN}}))
     words = draw.frozen_in_words(arms).data
-    assert "By now 3 readings have run" in words and "and 1 on some (*half*)" in words
+    assert "By now 3 readings rank all folds" in words and "and 1 only some (*half*)" in words
     assert "is number 3 (0.320); first is *better* (0.620)" in words
     arms = draw.compared(readings[readings["arm"] != "half"].replace({"arm": {"better": draw.FROZEN}}))
     assert draw.frozen_in_words(arms).data.endswith("(0.620), is still first.")

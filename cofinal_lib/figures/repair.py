@@ -20,27 +20,29 @@ FROZEN = "averages, dropout 0.3"  # the reading that `METHODS["cofinal-repaired"
 def compared(readings: pd.DataFrame) -> pd.DataFrame:
     """What `choose_reading.py` found, a row an arm and target; the same folds for all, so differences are paired.
 
-    Columns: target, arm, folds, srcc (mean over folds, soft), low, high, hard (decoded so), train, ridge (on the same
-    folds); gain, over the reading as printed, gain_low, gain_high. Intervals (95 %) are Nadeau and Bengio's, for folds
-    share routines.
+    Columns: target, arm, folds (that have run), of (all there are), srcc (mean over folds, soft), low, high, hard
+    (decoded so), train, ridge (on the same folds); gain, over the reading as printed, gain_low, gain_high. Intervals
+    (95 %) are Nadeau and Bengio's, for folds share routines. A fold that ran and ranks nothing makes the means over it
+    NaN.
     """
     rows = []
     for target, part in readings.groupby("target", sort=False):
-        wide = part.pivot(index="fold", columns="arm", values="soft")
-        k = int(part["folds"].iloc[0])
-        for arm in wide[list(dict.fromkeys(part["arm"]))]:
-            values, of_arm = wide[arm].dropna(), part[part["arm"] == arm]
+        by_arm = {arm: rows_of.set_index("fold") for arm, rows_of in part.groupby("arm", sort=False)}
+        k, printed = int(part["folds"].iloc[0]), by_arm[PRINTED]["soft"]
+        for arm, of_arm in by_arm.items():
+            values, both = of_arm["soft"], of_arm.index.intersection(printed.index)
             srcc, low, high, _ = corrected_interval(values, k - 1, 1)
-            gain = corrected_interval((wide[arm] - wide[PRINTED]).dropna(), k - 1, 1)[:3]
-            known = {"target": target, "arm": arm, "folds": len(values), "srcc": srcc, "low": low, "high": high}
-            known |= of_arm[["hard", "train", "ridge"]].mean().to_dict()
+            gain = corrected_interval(values[both] - printed[both], k - 1, 1)[:3]
+            known = {"target": target, "arm": arm, "folds": len(values), "of": k}
+            known |= {"srcc": srcc, "low": low, "high": high}
+            known |= of_arm[["hard", "train", "ridge"]].mean(skipna=False).to_dict()
             rows.append(known | dict(zip(("gain", "gain_low", "gain_high"), gain, strict=True)))
     return pd.DataFrame(rows)
 
 
 def arms_figure(arms: pd.DataFrame, line: str) -> Figure:
     """Draw `compared`: a panel a target, a row an arm; filled the held-out, hollow the training routines; a cross
-    where folds are missing."""
+    where folds are missing, and only the hollow where one ranks nothing."""
     if arms.empty:
         return nothing(line)
     fig, panels = _panels(arms, "arm", 0.34)
@@ -49,7 +51,7 @@ def arms_figure(arms: pd.DataFrame, line: str) -> Figure:
         for y, arm in enumerate(names):
             if arm in part.index:
                 r = part.loc[arm]
-                complete = r["folds"] == arms["folds"].max()
+                complete = r["folds"] == r["of"]
                 if complete:
                     ax.plot([r["low"], r["high"]], [y, y], color=BLUE, lw=1.5)
                 ax.plot(r["srcc"], y, "o" if complete else "x", color=BLUE, ms=7)
@@ -98,25 +100,25 @@ def arms_table(arms: pd.DataFrame) -> Styler:
     rows = {}
     for r in arms.to_dict("records"):
         row = rows.setdefault(r["arm"], {})
-        part = "" if r["folds"] == arms["folds"].max() else f" ({r['folds']} folds)"
-        row[r["target"], "held out"] = f"{r['srcc']:.3f}{part}"
+        part = "" if r["folds"] == r["of"] else f" ({r['folds']} folds)"
+        row[r["target"], "held out"] = two_lines(r["srcc"], np.nan, np.nan) + part
         gain = two_lines(r["gain"], r["gain_low"], r["gain_high"], "+")
         row[r["target"], "over the printed"] = NOTHING if r["arm"] == PRINTED else gain
     return styled(pd.DataFrame(rows).T.fillna(NOTHING), "arms", sources=True)
 
 
 def over_both(arms: pd.DataFrame) -> pd.Series:
-    """Fisher average over targets of the held-out SRCC, of arms whose folds have all run, best first."""
-    arms = arms[arms["folds"] == arms["folds"].max()]
+    """Fisher average over targets of the held-out SRCC, of arms that rank all their folds, best first."""
+    arms = arms[arms["folds"] == arms["of"]]
     wide = arms.pivot(index="arm", columns="target", values="srcc").dropna()
-    return wide.apply(fisher_mean, axis=1).sort_values(ascending=False)
+    return pd.Series({arm: fisher_mean(row) for arm, row in wide.iterrows()}, dtype=float).sort_values(ascending=False)
 
 
 def readings_in_words(arms: pd.DataFrame) -> Markdown:
     """The best arm over both targets; which gains clear their interval; whether ridge is reached; hard decoding."""
     order = over_both(arms)
-    if order.empty:
-        return Markdown("No reading has run on every target yet.")
+    if PRINTED not in order:
+        return Markdown("The printed reading does not rank all folds of every target yet.")
     best, said = order.index[0], []
     said.append(
         f"- Over both targets, *{best}* is first ({order.iloc[0]:.3f}, Fisher average), the printed reading "
@@ -135,24 +137,24 @@ def readings_in_words(arms: pd.DataFrame) -> Markdown:
         f"- Of these {len(gains)} comparisons, {(gains['gain_low'] > 0).sum()} lie above zero with their whole "
         f"interval; were all readings equally good, luck alone would give {0.025 * len(gains):.1f}."
     )
-    loss = arms["srcc"] - arms["hard"]
+    loss = (arms["srcc"] - arms["hard"]).dropna()
     said.append(
         f"- The likeliest grade and sub-grade (hard) in place of the expected ones (soft) rank worse in "
-        f"{(loss > 0).sum()} of {len(arms)} rows, by {loss.mean():.3f} on average."
+        f"{(loss > 0).sum()} of {len(loss)} rows; the mean loss over all of these is {number(loss.mean())}."
     )
     return Markdown("\n".join(said))
 
 
 def frozen_in_words(arms: pd.DataFrame) -> Markdown:
-    """Where the frozen reading stands among all that have run by now, and what is still missing."""
-    order, part = over_both(arms), arms["folds"] < arms["folds"].max()
+    """Where the frozen reading stands among all that rank every fold by now, and which do not."""
+    order, part = over_both(arms), (arms["folds"] < arms["of"]) | arms["srcc"].isna()
     targets = arms.groupby("arm")["target"].nunique()
     missing = sorted(set(arms.loc[part, "arm"]) | set(targets[targets < targets.max()].index))
     if FROZEN not in order:
         return Markdown("The frozen reading has not run here.")
     place, best = list(order.index).index(FROZEN) + 1, order.index[0]
-    said = f"By now {len(order)} readings have run on all folds of every target"
-    said += f", and {len(missing)} on some ({_listed(pd.Series(missing))})." if missing else "."
+    said = f"By now {len(order)} readings rank all folds of every target"
+    said += f", and {len(missing)} only some ({_listed(pd.Series(missing))})." if missing else "."
     if place == 1:
         return Markdown(f"{said} The frozen one, *{FROZEN}* ({order[FROZEN]:.3f}), is still first.")
     return Markdown(
