@@ -430,7 +430,10 @@ def test_a_readers_i3d_stands_beside_the_cells_printed_for_i3d():
     }  # fmt: skip
     shown = main_results.side_by_side(cells, "Fis-V", ("official", "paper")).data
     assert "pcs@i3d" in {name for _, name in shown} and tables.group_of("fisv/pcs@i3d") == "Fis-V"
-    assert len(draw.grid_figure(cells, ("official",), "l").axes) >= 6
+    figure = draw.grid_figure(cells, ("official",), "l")
+    assert len(figure.axes) >= 6
+    marks = {ax.get_title(): [line.get_marker() for line in ax.lines] for ax in figure.axes}
+    assert "s" in marks["official\npcs"] and "s" not in marks["official\npcs@c3d"], "C3D+SVR read these features"
     assert list(main_results.line_to_pass(frame)["target"]) == OFFICIAL
 
 

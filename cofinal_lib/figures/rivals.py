@@ -260,7 +260,8 @@ def grid_figure(cells: pd.DataFrame, sources: tuple[str, ...], line: str) -> Fig
             if source == "official" and method != "cofinal" and ("paper", method) in part.index:
                 r = part.loc["paper", method]
                 ax.plot([r["routines_low"], r["routines_high"]], [y + 0.3] * 2, color=colour, lw=1, ls=":")
-                ax.plot(r["srcc"], y + 0.3, "s" if method == "c3d-svr" else "o", color=colour, mfc="w", ms=6)
+                other = method == "c3d-svr" and not target.endswith("@c3d")
+                ax.plot(r["srcc"], y + 0.3, "s" if other else "o", color=colour, mfc="w", ms=6)
         if (source, "ridge") in part.index:
             r = part.loc[source, "ridge"]
             ax.axvspan(r["routines_low"], r["routines_high"], color="0.94", lw=0, zorder=0)
