@@ -83,7 +83,8 @@ def estimate(measures: pd.DataFrame, name: str, measure: str, form: str = "{:.0f
 
 
 def counted(measures: pd.DataFrame, measure: str = "soft") -> dict[str, list[str]]:
-    """Readings whose interval of the difference from ours lies "below" or "above" zero, or holds it ("open")."""
+    """Readings whose interval of the difference from ours lies "below" or "above" zero; "open": it holds zero, or
+    is not known."""
     found = against_ours(measures, measure)
     below, above = found["high"] < 0, found["low"] > 0
     return {

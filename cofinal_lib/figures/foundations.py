@@ -211,7 +211,9 @@ def etf_geometry() -> Figure:
 
 
 def collapse_curves(runs: pd.DataFrame, provenance: str) -> Figure:
-    """Errors and the three measures of neural collapse by epoch: geometric means over seeds, 95 % intervals.
+    """Errors and the three measures of neural collapse by epoch: means over seeds, 95 % intervals.
+
+    Means are arithmetic of the errors, which may be zero, and geometric of the measures.
 
     Args:
         runs: rows of `collapse.train` of several seeds, with a column seed.
