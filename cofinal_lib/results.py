@@ -18,7 +18,7 @@ import torch
 from sklearn.linear_model import RidgeCV
 from sklearn.manifold import TSNE
 from sklearn.model_selection import StratifiedKFold, cross_val_predict
-from sklearn.pipeline import make_pipeline
+from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
 
@@ -163,6 +163,12 @@ def curves(records: Iterable[RunRecord]) -> pd.DataFrame:
 
 
 N_GRADES = 6  # of Figure 5
+GRADE_FOLDS = StratifiedKFold(5, shuffle=True, random_state=0)  # the same for the map, the features, shuffled grades
+
+
+def grade_classifier() -> Pipeline:
+    """What says of a place, or of features, which grade they belong to; not fitted yet."""
+    return make_pipeline(StandardScaler(), SVC())
 
 
 def what_features_know(records: list[RunRecord]) -> dict[str, pd.DataFrame]:
@@ -204,8 +210,8 @@ def what_features_know(records: list[RunRecord]) -> dict[str, pd.DataFrame]:
 
 
 def _readout(features, plane, grades, scores) -> dict[str, float]:
-    folds = StratifiedKFold(5, shuffle=True, random_state=0)
-    svc = make_pipeline(StandardScaler(), SVC())
+    svc, folds = grade_classifier(), GRADE_FOLDS
+    # Features are standardised here and those of `baselines.ALPHAS` are not, so penalties have another scale.
     ridge = make_pipeline(StandardScaler(), RidgeCV(np.logspace(-1, 5, 13)))
     return {
         "plane, same routines": float((svc.fit(plane, grades).predict(plane) == grades).mean()),

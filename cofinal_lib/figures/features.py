@@ -8,14 +8,12 @@ from matplotlib.colors import ListedColormap
 from matplotlib.figure import Figure
 from pandas.io.formats.style import Styler
 from scipy import stats
-from sklearn.model_selection import StratifiedKFold, cross_val_predict
-from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
-from sklearn.svm import SVC
+from sklearn.model_selection import cross_val_predict
 
 from cofinal_lib import tables
 from cofinal_lib.figures import BLACK, METHOD_COLOURS, METHOD_NAMES, PLAIN_NAMES, from_top, nothing, signed, small
 from cofinal_lib.metrics import bootstrap_interval, spearman, spearman_interval
+from cofinal_lib.results import GRADE_FOLDS, grade_classifier
 
 KIND_NAMES = {"backbone": "backbone (mean clip)"} | METHOD_NAMES
 
@@ -81,7 +79,7 @@ def _regions(plane: np.ndarray, grades: np.ndarray):
     """What an SVC fitted to (N, 2) places and their (N,) grades says of other places: a function of (M, 2)."""
     if len(np.unique(grades)) == 1:
         return lambda places: np.full(len(places), grades[0])
-    return make_pipeline(StandardScaler(), SVC()).fit(plane, grades).predict
+    return grade_classifier().fit(plane, grades).predict
 
 
 def shuffled(results: pd.DataFrame, draws: int = 100, seed: int = 0) -> pd.DataFrame:
@@ -98,15 +96,14 @@ def shuffled(results: pd.DataFrame, draws: int = 100, seed: int = 0) -> pd.DataF
         middle 95 % of the deals.
     """
     rows, random = [], np.random.default_rng(seed)
-    folds = StratifiedKFold(5, shuffle=True, random_state=0)
     for kind, part in results.groupby("kind", sort=False):
         seeds = [one.sort_values("id") for _, one in part.groupby("seed")]
         planes, grades = [one[["x", "y"]].to_numpy() for one in seeds], seeds[0]["grade"].to_numpy()
         shares = {"plane, same routines": [], "plane, other routines": []}
         for _ in range(draws):
-            dealt, svc = random.permutation(grades), make_pipeline(StandardScaler(), SVC())
+            dealt, svc = random.permutation(grades), grade_classifier()
             same = [_regions(plane, dealt)(plane) == dealt for plane in planes]
-            other = [cross_val_predict(svc, plane, dealt, cv=folds) == dealt for plane in planes]
+            other = [cross_val_predict(svc, plane, dealt, cv=GRADE_FOLDS) == dealt for plane in planes]
             shares["plane, same routines"].append(np.mean(same))
             shares["plane, other routines"].append(np.mean(other))
         for measure, values in shares.items():
@@ -372,6 +369,7 @@ def rescaled(part: pd.DataFrame) -> pd.DataFrame:
     true, predicted = part["score"].to_numpy(), part["predicted"].to_numpy()
     slope, offset = np.polyfit(true, predicted, 1)
     errors = predicted - (slope * true + offset)  # (N,), not correlated with the true scores
+    # Not below 0.05: predictions that hardly go with the scores would ask for errors without end.
     halved = max(abs(np.corrcoef(true, predicted)[0, 1]) / 2, 0.05)
     errors *= true.std() * np.sqrt(1 / halved**2 - 1) / errors.std()
     versions = {
