@@ -316,6 +316,18 @@ def merged(kept: pd.DataFrame, fresh: pd.DataFrame) -> pd.DataFrame:
 # --------------------------------------------------------------------------------------- read by chapters
 
 
+# What `cofinal reproduce` does not write.
+SCRIPTED = "splits baselines readings crossval honest-record repaired-predictions first-freeze parts artefact".split()
+SCRIPTED += ["artefact-test"]
+
+
+def made_by(name: str, profile: str) -> str:
+    """The command that writes a profile's <name>.csv, or in words that no command of `cofinal` does."""
+    if name in SCRIPTED:
+        return "a script of data_scripts/"
+    return f"cofinal reproduce {name.split('-')[0]} --profile {profile}"
+
+
 def read(name: str, profile: str, *others: str, sources: tuple[str, ...] = (), root: Path = RESULTS) -> pd.DataFrame:
     """An artefact's data: of each profile in turn a reader's own, else ours; at last ours of "quick".
 
@@ -336,16 +348,16 @@ def read(name: str, profile: str, *others: str, sources: tuple[str, ...] = (), r
         try:
             frame = read_csv(path)
         except ValueError as error:
-            raise CofinalError(f"{path} is no table ({error}); delete it and run cofinal reproduce again") from error
+            made = made_by(name, found)
+            raise CofinalError(f"{path} is no table ({error}); delete it and run {made} again") from error
         for column in frame.columns.intersection(["options", "without"]):
             frame[column] = frame[column].astype(object).fillna("")
-        command = f"cofinal reproduce {name.split('-')[0]} --profile {found}"
-        frame.attrs = {"profile": found, "own": folder.parent == root, "command": command}
+        frame.attrs = {"profile": found, "own": folder.parent == root, "command": made_by(name, found)}
         rows = frame[frame["source"].isin(sources)] if sources else frame
         if len(rows) or not sources:
             return rows
     if rows is None:
-        raise CofinalError(f"{root / profile / name}.csv is missing: cofinal reproduce --profile {profile} makes it")
+        raise CofinalError(f"{root / profile / name}.csv is missing: {made_by(name, profile)} makes it")
     return rows
 
 

@@ -150,3 +150,12 @@ def test_a_readers_rows_of_other_sources_hide_none_of_ours(tmp_path):
     assert of_two.attrs["command"] == "cofinal reproduce a --profile quick"
     none = results.read("a", "paper", sources=("twin",), root=tmp_path)
     assert none.empty and none.attrs["command"] == "cofinal reproduce a --profile paper"
+
+
+def test_data_of_a_script_are_not_said_to_come_from_reproduce(tmp_path):
+    with pytest.raises(CofinalError, match="figure5-readout.csv is missing: cofinal reproduce figure5 --profile paper"):
+        results.read("figure5-readout", "paper", root=tmp_path)
+    with pytest.raises(CofinalError, match="splits.csv is missing: a script of data_scripts/ makes it"):
+        results.read("splits", "paper", root=tmp_path)
+    results.whole_csv(tmp_path / "paper" / "splits.csv", pd.DataFrame({"source": ["official"]}))
+    assert results.read("splits", "paper", root=tmp_path).attrs["command"] == "a script of data_scripts/"
