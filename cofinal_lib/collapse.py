@@ -1,4 +1,4 @@
-"""Neural collapse, measured (Papyan et al., 2020): features (N, d), labels (N,); all measures are 0 at full collapse."""
+"""Neural collapse, measured (Papyan et al., 2020): features (N, d), labels (N,); each measure is 0 at collapse."""
 
 import pandas as pd
 import torch

@@ -326,6 +326,20 @@ def test_two_methods_are_compared_on_the_same_routines_whatever_their_seeds(tmp_
     assert (found.verdict, found.low, found.high) == (HOLDS, low, high) and found.ours == pytest.approx(0.8)
 
 
+def _kept_gaps(root, gaps):
+    """Table 1 with training SRCC 0.9: {target: {method: its gap}}, one seed each."""
+    rows = [
+        {"target": target, "source": "official", "method": method, "without": "", "split": split, "seeds": 1}
+        | {"per_seed": 0.9 - (split == "test") * gap, "selection": "last", "decoding": "soft", "epochs": 200}
+        | {"torch": "2", "device": "x", "commit": "a" * 40}
+        for target, ends in gaps.items()
+        for method, gap in ends.items()
+        for split in ("train", "test")
+    ]
+    (root / "paper").mkdir(exist_ok=True)
+    pd.DataFrame(rows).to_csv(root / "paper" / "table1.csv", index=False)
+
+
 def _kept_arms(root, gaps):
     """Table 3 with training SRCC 0.9: {target: (gaps of the whole, of the arm without FGS)}, a gap a seed."""
     rows = []
@@ -379,6 +393,8 @@ def test_a_part_is_worth_something_only_beyond_luck_over_seeds_and_routines_on_e
     harms, no_ranks = [-0.2, -0.3, -0.1, 3, -0.35, -0.05], [0.2, 0.1, 0.3, 3, np.nan, np.nan]
     monkeypatch.setattr(runs, "_official", lambda name: pd.DataFrame({"without": ["", "FGS", "GPM"]}))
     monkeypatch.setattr(runs, "_source", lambda rows: "these")
+    whole = pd.DataFrame({"target": ["fisv/0", "fisv/1"], "without": "", "srcc": [0.4, 0.5]})
+    monkeypatch.setattr(runs.tables, "last_epoch", lambda frame: whole)
     for losses, verdict in (
         ([clear], HOLDS),
         ([clear, no_ranks], HOLDS),
@@ -445,9 +461,30 @@ def test_of_our_gaps_the_smallest_counts(tmp_path, monkeypatch):
     monkeypatch.setattr(runs, "ROOT", tmp_path)
     for gdlt, verdict in ((0.45, HOLDS), (0.25, NOISE), (0.15, NOISE), (0.05, DIFFERS)):
         ends = {"gdlt": gdlt, "cofinal": 0.5, "cofinal-released": 0.2}
-        _kept_curves(tmp_path, {("rg/ball", m): {5: (0.5, 0.5), 200: (0.5 + gap, 0.5)} for m, gap in ends.items()})
-        found = runs.overfits_less("", "rg/ball")
+        _kept_gaps(tmp_path, {"rg/ball": ends})
+        found = runs.overfits_less("")
         assert found.verdict == verdict and found.ours == pytest.approx(gdlt - 0.2)
+        _kept_gaps(tmp_path, {"rg/ball": ends, "fisv/tes": {"gdlt": 0.1, "cofinal": 0.12}})
+        assert runs.overfits_less("").verdict == NOISE, "every target counts"
+    _kept_gaps(tmp_path, {"rg/ball": {"gdlt": 0.1}})
+    assert runs.overfits_less("").verdict == UNKNOWN
+
+
+def test_a_claim_on_all_columns_is_judged_at_once():
+    RG, FISV = ["ball", "clubs", "hoop", "ribbon"], ["tes", "pcs"]
+    assert on_print._all_at_once([True] * 6, RG + FISV)[0] == HOLDS
+    assert on_print._all_at_once([True] * 4, RG)[0] == NOISE, "one in sixteen"
+    assert on_print._all_at_once([True] * 5, RG[:3] + FISV)[0] == NOISE, "Fis-V's scores are of the same routines"
+    assert on_print._all_at_once([True] * 5 + [False], RG + FISV)[0] == CONTRADICTED
+
+
+def test_arms_are_compared_by_how_alike_their_errors_are(monkeypatch):
+    noise = {}
+    for alike in (0.0, 0.5, 0.9):
+        monkeypatch.setattr(on_print, "ERRORS_ALIKE", alike)
+        found = on_print.arm("", "FGS")
+        noise[alike] = found.ours - found.low
+    assert noise[0.0] > noise[0.5] > noise[0.9] > 0
 
 
 def test_features_collapse_where_their_spread_falls_below_a_tenth(tmp_path, monkeypatch):

@@ -306,7 +306,8 @@ def best_chosen(printed: float) -> Finding:
     why = (
         f"{printed:.3f} is the highest of {len(test)} looks at the test routines, after epoch {best} (from 0), "
         f"{test.max() - last:.3f} above the last epoch's {last:.3f}; "
-        f"{len(rounds) - 1 or 'no'} other epoch{'s' * (len(rounds) > 2)} would be printed so."
+        f"{len(rounds) - 1 or 'no'} other epoch{'s' * (len(rounds) > 2)} would be printed so. "
+        "GDLT's program reports its best epoch on the test routines, too."
     )
     return Finding(
         ARTEFACT if chosen else HOLDS, why, last, *spearman_interval(last, 50), FROM_LOG + "; interval: 50 routines"

@@ -132,7 +132,7 @@ def regulariser_as_printed(printed: str) -> Finding:
     if not torch.allclose(D.sum(1), torch.ones(G).double()):
         faults.append("the rows of D do not sum to 1, so they are no distributions")
     why = f"As it stands: {'; '.join(faults)}." if faults else "It can be computed as printed."
-    return Finding(CONTRADICTED if faults else HOLDS, why, len(faults), source=CALCULATED)
+    return Finding(CONTRADICTED if faults else HOLDS, why, source=CALCULATED)
 
 
 def regulariser_orders(printed: str) -> Finding:
@@ -226,7 +226,7 @@ def etf_fixed(printed: str) -> Finding:
         f"head in front of it has {head / 1e6:.2f} million numbers to learn, the text's none (a learned classifier: "
         f"{without - whole:,})."
     )
-    return Finding(HOLDS if fixed else CONTRADICTED, why, head / 1e6, source=CALCULATED)
+    return Finding(HOLDS if fixed else CONTRADICTED, why, source=CALCULATED)
 
 
 def builds_on(printed: str) -> Finding:
@@ -262,7 +262,7 @@ def metric(printed: str) -> Finding:
     p, q = (np.argsort(np.argsort(v)) for v in (x, y))
     naive = 1 - 6 * ((p - q) ** 2).sum() / (50 * (50**2 - 1))
     why = f"On 50 untied numbers the two formulas give {naive:.6f} and {spearman(x, y):.6f}."
-    return Finding(HOLDS if agrees(naive, spearman(x, y), 1e-9) else CONTRADICTED, why, naive, source=CALCULATED)
+    return Finding(HOLDS if agrees(naive, spearman(x, y), 1e-9) else CONTRADICTED, why, source=CALCULATED)
 
 
 def line(printed: str) -> Finding:
@@ -278,7 +278,7 @@ def line(printed: str) -> Finding:
         f"Predictions whose line is {off[0]:.2f} off the ideal slope rank with {rho[0]:.2f}, others that are only "
         f"{off[1]:.2f} off with {rho[1]:.2f}: a slope alone does not decide a ranking."
     )
-    return Finding(DIFFERS if found else HOLDS, why, rho[0] - rho[1], source=CALCULATED)
+    return Finding(DIFFERS if found else HOLDS, why, source=CALCULATED)
 
 
 # --------------------------------------------------------------------------------------- Table 2
