@@ -27,7 +27,7 @@ ALPHAS = np.logspace(-4, 6, 41)
 def segments(features: Tensor, lengths: Tensor, n_segments: int) -> Tensor:
     """Means of P segments of the clips that exist, side by side, (B, C, D_C) and (B,) -> (B, P D_C); one: mean clip."""
     H, mask = existing_clips(features, lengths)
-    return segment_means(H, mask, n_segments).flatten(1)
+    return segment_means(H, mask, n_segments).flatten(1)  # (B, P D_C)
 
 
 class Regression(nn.Module):

@@ -34,7 +34,7 @@ class ClipPreparation(nn.Module):
         """
         H, mask = existing_clips(features, lengths)
         if bool(mask.all()):  # nothing to leave out: no copy
-            return self.layers(H.flatten(0, 1)).view(*mask.shape, -1), mask
+            return self.layers(H.flatten(0, 1)).view(*mask.shape, -1), mask  # (B, C', D), (B, C')
         clips = self.layers(H[mask])  # (n, D), the clips that exist, of all routines
         prepared = clips.new_zeros(*mask.shape, clips.shape[-1])
         prepared[mask] = clips

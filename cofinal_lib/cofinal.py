@@ -210,13 +210,14 @@ class CoFInAl(nn.Module):
         if c.without == "FGS":
             L["L_F"] = cross_entropy(out["subgrade_logits"], subgrade)
         elif c.fine_loss == "l1":
-            L["L_F"] = l1_loss(out["embedding"], self.fgs.etf[:, subgrade].T)
+            L["L_F"] = l1_loss(out["embedding"], self.fgs.etf[:, subgrade].T)  # (B, D_S) each
         else:
             L["L_F"] = dot_regression_loss(out["cosines"], subgrade)
         if c.without in ("GPM", "L_R"):
             L["L_R"] = torch.zeros((), device=scores.device)
         elif c.regulariser == "triplet":
-            L["L_R"] = hard_triplet_loss(out["coarse"].flatten(0, 1), own_prototype(out["coarse"]), margin=1.0)
+            answers = out["coarse"].flatten(0, 1)  # (B G, D_S)
+            L["L_R"] = hard_triplet_loss(answers, own_prototype(out["coarse"]), margin=1.0)
         else:
             L["L_R"] = graph_regulariser(self.gpm.prototypes, c.regulariser)
         L["total"] = L["L_S"] + c.weight_c * L["L_C"] + c.weight_f * L["L_F"] + c.weight_r * L["L_R"]

@@ -78,4 +78,4 @@ def graph_regulariser(prototypes: Tensor, form: str = "row_shares") -> Tensor:
 def _off_diagonal(x: Tensor) -> Tensor:
     """(G, G) -> (G, G - 1), each row without its diagonal entry."""
     G = len(x)
-    return x.flatten()[1:].view(G - 1, G + 1)[:, :-1].reshape(G, G - 1)
+    return x.flatten()[1:].view(G - 1, G + 1)[:, :-1].reshape(G, G - 1)  # (G, G - 1)

@@ -36,5 +36,5 @@ def fixed_clips(features: Tensor, lengths: Tensor, n: int) -> Tensor:
     start = (lengths - n).clamp(min=0) // 2
     clip = start[:, None] + torch.arange(n, device=features.device)  # (B, n)
     exists = clip < lengths[:, None]
-    index = clip.clamp(max=features.shape[1] - 1).unsqueeze(-1).expand(-1, -1, features.shape[-1])
-    return features.gather(1, index).masked_fill(~exists.unsqueeze(-1), 0.0)
+    index = clip.clamp(max=features.shape[1] - 1).unsqueeze(-1).expand(-1, -1, features.shape[-1])  # (B, n, D_C)
+    return features.gather(1, index).masked_fill(~exists.unsqueeze(-1), 0.0)  # (B, n, D_C)

@@ -129,9 +129,9 @@ class ReleasedCoFInAl(GDLT):
         """Self-attention (B, G, D) -> (B, G, D), across what the layer takes for the sequence: its first axis."""
         if self.config.attention_over == "prototypes":
             x = embed.transpose(0, 1)  # (G, B, D)
-            return self.regi[0](x, x, x, need_weights=False)[0].transpose(0, 1)
+            return self.regi[0](x, x, x, need_weights=False)[0].transpose(0, 1)  # (B, G, D)
         x = embed.reshape(1, -1, embed.shape[-1]) if alone else embed  # (1, B G, D): a sequence of one routine
-        return self.regi[0](x, x, x, need_weights=False)[0].reshape(embed.shape)
+        return self.regi[0](x, x, x, need_weights=False)[0].reshape(embed.shape)  # (B, G, D)
 
     def targets(self, y: Tensor) -> dict[str, Tensor]:
         """Decompose normalised scores y (B,) into target_coarse (B,), a hundredth, and target_etf (B, 100)."""
@@ -140,7 +140,7 @@ class ReleasedCoFInAl(GDLT):
         return {
             "target_coarse": (level // LEVELS) / LEVELS,
             "target_subgrade": subgrade,
-            "target_etf": self.etf_vec1[:, subgrade].T,
+            "target_etf": self.etf_vec1[:, subgrade].T,  # (B, 100)
         }
 
     def loss(self, out: dict[str, Tensor], scores: Tensor) -> dict[str, Tensor]:

@@ -102,7 +102,8 @@ class GDLT(nn.Module):
         """Squared error of the normalised score, and the triplet loss that keeps prototypes' answers apart."""
         c = self.config
         mse = ((out["score"] - scores) / c.score_cap).square().mean()
-        triplet = hard_triplet_loss(out["embed"].flatten(0, 1), own_prototype(out["embed"]), c.margin)
+        answers = out["embed"].flatten(0, 1)  # (B G, D)
+        triplet = hard_triplet_loss(answers, own_prototype(out["embed"]), c.margin)
         return {"mse": mse, "triplet": triplet, "total": mse + c.alpha * triplet}
 
     @classmethod

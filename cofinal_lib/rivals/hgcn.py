@@ -156,7 +156,7 @@ class AttentiveEdges(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """(B, D, n) -> (B, n, n), not normalised."""
         q, k = self.conv_q(x), self.conv_k(x)  # (B, D / factor, n)
-        return self.alpha * (q.mT @ k / math.sqrt(q.shape[1])) + self.C
+        return self.alpha * (q.mT @ k / math.sqrt(q.shape[1])) + self.C  # (B, n, n)
 
 
 class ClipGraph(nn.Module):
@@ -197,7 +197,7 @@ class SceneConstruction(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, 512, n) -> (B, 256, n_scenes)."""
-        return self.shot_gcn(x) @ self.trans_gcn(x).mT
+        return self.shot_gcn(x) @ self.trans_gcn(x).mT  # (B, 256, n_scenes)
 
 
 class MotionAggregation(nn.Module):
