@@ -35,7 +35,11 @@ def read_state_dict(path: Path) -> dict[str, Tensor]:
 
 
 def released_model(method: str, path: Path, **options) -> torch.nn.Module:
-    """The model of a released checkpoint, in evaluation mode; `options` are what no shape in it shows."""
+    """The model of a released checkpoint, in evaluation mode; `options` are what no shape in it shows.
+
+    Raises:
+        CofinalError: a method without released checkpoints, a missing or faulty file, or options that do not fit it.
+    """
     Method = METHODS.get(method)
     if not hasattr(Method, "from_released"):
         able = [name for name, Method in METHODS.items() if hasattr(Method, "from_released")]
@@ -55,7 +59,11 @@ def released_model(method: str, path: Path, **options) -> torch.nn.Module:
 
 
 def score(model: torch.nn.Module, data: FeatureSet) -> pd.DataFrame:
-    """Predict every routine: columns video, split, score (the judges', points), predicted (points)."""
+    """Predict every routine: columns video, split, score (the judges', points), predicted (points).
+
+    Raises:
+        CofinalError: the model reads features of another width.
+    """
     wanted = getattr(model.config, "feature_dim", data.feature_dim)
     if wanted != data.feature_dim:
         raise CofinalError(f"{data.target} has features of {data.feature_dim}, the checkpoint reads {wanted}")

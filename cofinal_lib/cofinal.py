@@ -42,6 +42,9 @@ class CoFInAlConfig:
         encoder: "attention" (Eq. 7 alone), "residual" or "feed_forward", see `EncoderFusion`; or "averages" of segments
             in the attention's place, as in Table 3's "w/o TFM".
         without: one arm of Table 3: "L_R", "TFM", "GPM" or "FGS"; "" for the whole method.
+
+    Raises:
+        CofinalError: no such reading, or fewer than 2 grades or sub-grades.
     """
 
     feature_dim: int = 1024

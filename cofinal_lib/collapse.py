@@ -55,7 +55,10 @@ def train(train_set, test_set, n_classes: int, seed: int, head="learned", epochs
 
     Returns:
         a frame, one row a measurement: epoch (from 1), train_error, test_error (shares of 1), and the three
-        measures of the training features: nc1, angles, norms. An unknown head raises CofinalError.
+        measures of the training features: nc1, angles, norms.
+
+    Raises:
+        CofinalError: no such head.
     """
     if head not in HEADS:
         raise CofinalError(f"collapse.train: head is {head!r}; it can be one of {HEADS}")

@@ -33,6 +33,9 @@ def build(method: str, data: FeatureSet | None = None, seed: int = 0, **options)
 
     Args:
         data: routines to fit to, for a method that is fitted in one go, such as C3D+SVR, and is nothing before.
+
+    Raises:
+        CofinalError: an unknown method, or one that is fitted in one go and gets no routines.
     """
     options = RunSpec("rg/ball", method).authors_options | options
     with torch.random.fork_rng(devices=[]):
@@ -147,6 +150,9 @@ def measure(
 
     Returns:
         a row a model and repeat: method, batch, repeat, place (in its repeat's order), ms (of the whole batch).
+
+    Raises:
+        CofinalError: `repeats` is below 1.
     """
     if repeats < 1:
         raise CofinalError(f"measure: repeats is {repeats}; at least 1 is needed")

@@ -14,7 +14,11 @@ PROFILES = ("tiny", "quick", "colab", "paper")
 
 
 def profile(name: str) -> dict:
-    """Read a profile: seeds, epochs, device, each artefact's targets and grids, the twins' knobs, methods' options."""
+    """Read a profile: seeds, epochs, device, each artefact's targets and grids, the twins' knobs, methods' options.
+
+    Raises:
+        CofinalError: no such profile.
+    """
     if name not in PROFILES:
         raise CofinalError(f"unknown profile {name!r}; expected one of {', '.join(PROFILES)}")
     return tomllib.loads((files("cofinal_lib") / "profiles" / f"{name}.toml").read_text())

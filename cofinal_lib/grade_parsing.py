@@ -53,6 +53,9 @@ def graph_regulariser(prototypes: Tensor, form: str = "row_shares") -> Tensor:
     Returns:
         A scalar: the mean over rows i of KL(T_i || P_i), over the other grades j.
 
+    Raises:
+        CofinalError: no such form.
+
     Eq. 8 prints KL(arccos(G^T G, D)), whose bracket is misplaced and whose arguments are no distributions.
     "row_shares": T = D and P = arccos(G G^T), each divided by its row's sum; zero exactly when all angles are
     proportional to |i - j|, be they wide or narrow. "softmax": T = softmax(-D), P = softmax(-arccos(G G^T)), which

@@ -89,6 +89,9 @@ class GradeScale:
         Args:
             grade, subgrade: numbers, arrays or tensors; integers, or expected values for soft decoding.
             at: "middle" of the level (the default, at most S_F / 2 off), or its "lower" edge, as Eq. 6 prints it.
+
+        Raises:
+            CofinalError: `at` is neither.
         """
         if at not in ("middle", "lower"):
             raise CofinalError(f"GradeScale.compose: at is {at!r}; it can be 'middle' or 'lower'")

@@ -60,6 +60,9 @@ def paired_bootstrap(first, second, scores, seed: int = 0, resamples: int = 1000
 
     Args:
         first, second: (N,), predictions in any unit. scores: (N,).
+
+    Raises:
+        CofinalError: other shapes.
     """
     first, second, scores = _alike(first, second, scores)
     ends = difference_interval(first[None], second[None], scores, seed, resamples)
@@ -75,6 +78,9 @@ def paired_permutation(first, second, scores, seed: int = 0, permutations: int =
 
     Args:
         first, second: (N,), predictions in any unit. scores: (N,).
+
+    Raises:
+        CofinalError: other shapes.
     """
     first, second, scores = _alike(first, second, scores)
     real = abs(_difference(first, second, scores))
@@ -179,6 +185,9 @@ def routines_needed(first, second, between: float | None = None, power: float = 
 
     Args:
         first, second, between: of `printed_test`, taken for the true values.
+
+    Raises:
+        CofinalError: the first and the second are equal, which no number of routines tells apart.
     """
     distance, variance = _distance(first, second, between)
     if distance == 0:
@@ -233,6 +242,9 @@ def best_of(epochs: int, rho: float, alike: float, n: int, draws: int = 200, see
 
     Args:
         alike: rank correlation of two epochs' predictions, the same for any two; at least what `rho` alone gives.
+
+    Raises:
+        CofinalError: `alike` is less than that, or above 1.
     """
     r, a = pearson_of(rho), pearson_of(alike)
     shared = (a - r**2) / (1 - r**2)  # share of the error's variance that all epochs have in common

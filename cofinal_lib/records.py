@@ -60,7 +60,11 @@ class RunRecord:
 
     @property
     def arrays(self) -> dict[str, np.ndarray]:
-        """All arrays of the run, read from disk."""
+        """All arrays of the run, read from disk.
+
+        Raises:
+            CofinalError: the file is missing or corrupt.
+        """
         path = self.folder / "arrays.npz"
         try:
             with np.load(path, allow_pickle=False) as stored:

@@ -47,6 +47,9 @@ class RunSpec:
         twin: knobs of `data.twin.simulate`, for a twin target.
         device: "cpu" or "cuda".
         precision: of training's matrix products, "full", "tf32" or "bf16", see `Schedule`.
+
+    Raises:
+        CofinalError: an unknown method, option, knob, device or precision, an option's wrong value, no seed, no epoch.
     """
 
     target: str
@@ -86,7 +89,11 @@ class RunSpec:
         return cls(**given | {"seeds": tuple(given.get("seeds", cls.seeds))})
 
     def config(self, data: FeatureSet):
-        """The method's sizes and options: what the data dictate, its authors' by data set, this spec's."""
+        """The method's sizes and options: what the data dictate, its authors' by data set, this spec's.
+
+        Raises:
+            CofinalError: the option feature_dim differs from the data's, or as the method's Config says.
+        """
         method = METHODS[self.method]
         train = data.scores[data.rows("train")]
         dictated = {
@@ -177,6 +184,10 @@ def run(
         progress: show a bar on stderr.
         jobs: trainings at a time, by default one a core; no number depends on it.
         report: puts an executed notebook beside the record: `report.execute`, or one like it.
+
+    Raises:
+        CofinalError: as in `load`, `fit` and `RunRecord.read`; no GPU, options that do not go together, a split whose
+            scores are all equal, or an `out` that cannot be written.
 
     The run id hashes whatever could change the numbers: spec, data, library, versions, device.
     """

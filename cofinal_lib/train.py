@@ -38,6 +38,9 @@ class Schedule:
             "bf16" (7 bits); losses, parameters and every prediction stay in full.
         holdout: share of the training routines held out, in a training of their own, to choose the epoch; 0 for no
             such training, and an epoch that nobody chooses.
+
+    Raises:
+        CofinalError: no such optimiser, decay or precision.
     """
 
     epochs: int = 200
@@ -116,6 +119,10 @@ def fit(
         stack: how many seeds train as one batched computation, if the method `stacks`; by default all on a GPU and
             where batches are small, one where a single seed already keeps a core busy. A GPU without the memory for
             as many takes half of them, and so on.
+
+    Raises:
+        CofinalError: too few training routines to hold some out, a loss that is not finite, or a GPU without the
+            memory for one seed.
 
     Each seed trains twice: on all training routines, and on those left when `holdout` of them are held out, to
     choose an epoch without the test set (unless `holdout` is 0). On a CPU the same call gives the same numbers to the

@@ -94,7 +94,11 @@ class FeatureSet:
 
 
 def pad(routines: Sequence[np.ndarray]) -> tuple[Tensor, Tensor]:
-    """Stack routines of (C_i, D_C) into features (N, max C, D_C) float32, zero after the end, and lengths (N,)."""
+    """Stack routines of (C_i, D_C) into features (N, max C, D_C) float32, zero after the end, and lengths (N,).
+
+    Raises:
+        CofinalError: there are no routines.
+    """
     if not routines:
         raise CofinalError("no routines to stack: expected at least one array of (clips, dimensions)")
     lengths = torch.tensor([len(r) for r in routines])

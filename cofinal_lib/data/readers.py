@@ -174,6 +174,9 @@ def write_official(sets: list[FeatureSet], out: Path) -> None:
         sets: RG's twins, any of them; or those of TES and PCS, which are two scores of the same routines.
         out: a folder that does not exist yet.
 
+    Raises:
+        CofinalError: the folder exists already, or cannot be written.
+
     A twin has no difficulty and execution of its own to write: those columns are 0.
     """
     out = Path(out)

@@ -77,7 +77,11 @@ DATASETS = ("rg", "fisv", "uiprmd", "cofinal")
 
 
 def mirror() -> Path | None:
-    """The folder of COFINAL_MIRROR, which stands in for the network; None where it is not set."""
+    """The folder of COFINAL_MIRROR, which stands in for the network; None where it is not set.
+
+    Raises:
+        CofinalError: it names no folder.
+    """
     named = os.environ.get("COFINAL_MIRROR")
     if not named:
         return None
@@ -142,6 +146,9 @@ def fetch(name: str) -> Path:
 
 def fetch_dataset(dataset: str, progress: bool = False) -> Path:
     """Fetch every registered file of "rg", "fisv", "uiprmd" or "cofinal", and return the folder that holds them.
+
+    Raises:
+        CofinalError: unknown data set, or as in `fetch`.
 
     Fis-V is 282 MB in 504 files. RG comes without features: their published links are dead.
     """

@@ -13,7 +13,11 @@ from cofinal_lib.tables import signed_cell, styled
 
 
 def read_measured(name: str) -> pd.DataFrame:
-    """What benchmarks/training.py ("benchmarks") or benchmarks/precision.py ("precision") measured; see there."""
+    """What benchmarks/training.py ("benchmarks") or benchmarks/precision.py ("precision") measured; see there.
+
+    Raises:
+        CofinalError: nothing is kept under that name.
+    """
     path = REFERENCE / f"{name}.csv"
     if not path.is_file():
         script = {"benchmarks": "training"}.get(name, name)

@@ -72,6 +72,9 @@ class ActionNet(nn.Module):
 
         Returns:
             a dict: score (B,) in points, embedding (B, 1024), both streams.
+
+        Raises:
+            CofinalError: `static` is missing where the config says "images", or given where it says "clips".
         """
         c = self.config
         if (static is None) == (c.static == "images"):

@@ -28,6 +28,9 @@ class C3DSVRConfig:
         low, high: the training scores' range; the tube of width epsilon is a share of it.
         epsilon: errors below this share of the range cost nothing.
         n_segments: how many segment means it reads; 1 is the mean clip.
+
+    Raises:
+        CofinalError: no such kernel, low not below high, or a negative epsilon.
     """
 
     kernel: str = "rbf"

@@ -49,6 +49,9 @@ class ReleasedCoFInAlConfig(GDLTConfig):
         regulariser: "triplet" on the decoder's outputs (released), or Eq. 8 on the prototypes, as `graph_regulariser`
             reads it: "row_shares" or "softmax".
         score_loss: weight of L_S (Eq. 1) on the coarse score; the released code has none.
+
+    Raises:
+        CofinalError: no such choice, or activation 2 or 3 with other than 4 queries.
     """
 
     activation: int = 2
@@ -183,7 +186,11 @@ def normalised(scores: Tensor, score_cap: float) -> Tensor:
 
 
 def grade_weights(activation: int, n_queries: int) -> tuple[Tensor, Tensor]:
-    """What each grade says in the score and in its mirror image, (G,) each, by the released "activation type"."""
+    """What each grade says in the score and in its mirror image, (G,) each, by the released "activation type".
+
+    Raises:
+        CofinalError: no such type.
+    """
     if activation in ACTIVATIONS:
         return tuple(torch.tensor(w) for w in ACTIVATIONS[activation])
     if activation not in (0, 1):

@@ -31,6 +31,9 @@ class HGCNConfig:
         differences: of states, between "neighbours" only, which alone have edges; or between "all" clips, masked
             afterwards (released: the same to rounding, at n times the cost).
         draw: sample the score "always" (released), or in "training" only, reporting its mean at test.
+
+    Raises:
+        CofinalError: no such `draw` or `differences`, or a factor below 1 or above D_C or 256.
     """
 
     feature_dim: int = 1024
