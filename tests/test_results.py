@@ -140,16 +140,16 @@ def test_rows_that_two_processes_add_are_all_kept(tmp_path):
 
 def test_a_readers_rows_of_other_sources_hide_none_of_ours(tmp_path):
     for folder, source in (("paper", "movement"), ("reference/paper", "official")):
-        results.whole_csv(tmp_path / folder / "a.csv", pd.DataFrame({"source": [source]}))
-    assert list(results.read("a", "paper", root=tmp_path)["source"]) == ["movement"]
-    found = results.read("a", "paper", sources=("official",), root=tmp_path)
+        results.whole_csv(tmp_path / folder / "table1.csv", pd.DataFrame({"source": [source]}))
+    assert list(results.read("table1", "paper", root=tmp_path)["source"]) == ["movement"]
+    found = results.read("table1", "paper", sources=("official",), root=tmp_path)
     assert list(found["source"]) == ["official"] and not found.attrs["own"]
-    results.whole_csv(tmp_path / "quick" / "a.csv", pd.DataFrame({"source": ["twin", "official"]}))
-    of_two = results.read("a", "paper", "quick", sources=("twin",), root=tmp_path)
+    results.whole_csv(tmp_path / "quick" / "table1.csv", pd.DataFrame({"source": ["twin", "official"]}))
+    of_two = results.read("table1", "paper", "quick", sources=("twin",), root=tmp_path)
     assert list(of_two["source"]) == ["twin"] and of_two.attrs["own"]
-    assert of_two.attrs["command"] == "cofinal reproduce a --profile quick"
-    none = results.read("a", "paper", sources=("twin",), root=tmp_path)
-    assert none.empty and none.attrs["command"] == "cofinal reproduce a --profile paper"
+    assert of_two.attrs["command"] == "cofinal reproduce table1 --profile quick"
+    none = results.read("table1", "paper", sources=("twin",), root=tmp_path)
+    assert none.empty and none.attrs["command"] == "cofinal reproduce table1 --profile paper"
 
 
 def test_data_of_a_script_are_not_said_to_come_from_reproduce(tmp_path):
