@@ -612,6 +612,15 @@ def test_the_logged_training_srcc_is_an_artefact_only_by_both_of_its_signs(monke
         assert files.logged_training("").verdict == verdict, (below, jump)
 
 
+def test_a_fine_head_tells_routines_apart_where_it_costs_less_than_one_answer_to_all(monkeypatch):
+    scores = pd.DataFrame({"score": np.arange(10, 20, 0.25), "split": ["train", "test"] * 20})
+    monkeypatch.setattr(files, "_of", lambda target: scores)  # quarters of a point: every sub-level is 0
+    for loss, verdict in ((0.01, DIFFERS), (-0.01, HOLDS)):  # the one answer is right for all, and costs nothing
+        monkeypatch.setattr(files, "_log", lambda loss=loss: pd.DataFrame({"loss": [9.0] * 10 + [loss] * 50}))
+        found = files.fine_head("")
+        assert (found.verdict, found.ours) == (verdict, pytest.approx(loss))
+
+
 def test_over_a_per_cent_is_no_equality():
     over = {"row": ["ACTION-NET", "VST + ResNet"], "over": ["ACTION-NET", "I3D + ResNet"], "column": "rg_average"}
     assert on_print.gain(16.85, **over).verdict == DIFFERS

@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
+from cofinal_lib import side_by_side
 from cofinal_lib.artefact import LOG, read_log, simulate
 from cofinal_lib.claims.printed import TARGETS
 from cofinal_lib.claims.verdicts import ARTEFACT, CONTRADICTED, DIFFERS, HOLDS, NOISE, Finding, agrees, cannot, number
@@ -312,6 +313,26 @@ def best_chosen(printed: float) -> Finding:
     return Finding(
         ARTEFACT if chosen else HOLDS, why, last, *spearman_interval(last, 50), FROM_LOG + "; interval: 50 routines"
     )
+
+
+@_needs_files
+def fine_head(printed: str) -> Finding:
+    """Whether the released fine head tells routines of Ball apart: by its loss in the log, and by what it could add.
+
+    The log prints the whole loss alone, of which the head's L1 is a part. It holds where that lies below the L1 of one
+    good answer to all routines; where it does not, that the head learned next to nothing is inferred.
+    """
+    ball = _of("rg/ball")
+    train, test = (ball.loc[ball["split"] == split, "score"].to_numpy() for split in ("train", "test"))
+    targets = side_by_side.released_frame()[:, side_by_side.subgrades(train)["fine"].tolist()].T  # (N, 100)
+    constant = float((targets - side_by_side.best_constant(targets)).abs().mean())
+    logged = float(_log()["loss"].tail(SETTLED).mean())
+    why = (
+        f"Over the last {SETTLED} epochs the log's whole loss is {logged:.4f}, where one and the same fine answer to "
+        f"all routines costs {constant:.4f}; that the head learned next to nothing is inferred. A perfect one could "
+        f"add {1 - side_by_side.ceiling(test):.4f} to the test SRCC of perfect votes."
+    )
+    return Finding(HOLDS if logged < constant else DIFFERS, why, logged, source=FROM_LOG + "; its labels")
 
 
 @_needs_files
