@@ -308,7 +308,7 @@ def hits(printed: str, without: str, targets: list[str]) -> Finding:
 
 
 def severity(printed: str, order: list[str]) -> Finding:
-    """Whether Table 3's arms cost as much as the words for them say, the least first: on average; in some columns."""
+    """Whether Table 3's arms cost as the words for them say, the least first: on average, else in some column."""
     rows = table("table3").set_index("without")[list(GROUPS["RG"])]
     drops = 100 * (1 - rows.loc[order] / rows.loc[""])
     fits = (drops.diff().iloc[1:] > 0).all()
@@ -318,9 +318,7 @@ def severity(printed: str, order: list[str]) -> Finding:
         f"{target}: {', '.join(f'{arm} {drop:.1f} %' for arm, drop in drops[target].items())}" for target in drops
     )
     verdict = HOLDS if lost == sorted(lost) else DIFFERS if fits.any() else CONTRADICTED
-    why = (
-        f"On average they cost {on_average} of SRCC. In {fits.sum()} of {len(fits)} columns the order is that: {told}."
-    )
+    why = f"On average they cost {on_average} of SRCC; {fits.sum()} of {len(fits)} columns have that order: {told}."
     return Finding(verdict, why, source="Table 3")
 
 
