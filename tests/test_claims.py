@@ -487,6 +487,16 @@ def test_arms_are_compared_by_how_alike_their_errors_are(monkeypatch):
     assert noise[0.0] > noise[0.5] > noise[0.9] > 0
 
 
+def test_how_alike_methods_are_taken_to_be_can_be_set(monkeypatch):
+    """As chapter 19's first exercise asks."""
+    beyond = {}
+    for alike in (0.5, 0.9, 0.999):
+        monkeypatch.setattr(on_print, "ALIKE", alike)
+        found = on_print.i3d_over_c3d(""), on_print.best_of_block("", "I3D")
+        beyond[alike] = [int(re.search(r"(\d+) of (?:them|the leads)", f.why).group(1)) for f in found]
+    assert beyond[0.5] < beyond[0.9] < beyond[0.999]
+
+
 def test_features_collapse_where_their_spread_falls_below_a_tenth(tmp_path, monkeypatch):
     monkeypatch.setattr(runs, "ROOT", tmp_path)
     (tmp_path / "paper").mkdir()

@@ -27,7 +27,7 @@ ERRORS_ALIKE = 0.5  # of the whole method and an arm, given the scores: 0.3 to 0
 TARGETS = [name for names in GROUPS.values() for name in names]
 
 
-def chance(first: float, second: float, n: int, targets: int = 1, alike: float = ALIKE) -> float:
+def chance(first: float, second: float, n: int, alike: float, targets: int = 1) -> float:
     """How far apart two equally good methods come to lie on n routines in 95 of 100 cases, if so `alike` (`luck`)."""
     return main_results.luck(float(np.mean([first, second])), n, alike, targets)
 
@@ -147,7 +147,7 @@ def best_of_block(printed: str, backbone: str) -> Finding:
     rows = table("table1")
     block = table1(backbone)[TARGETS]
     own, best = block.loc["CoFInAl"], block.drop("CoFInAl").max()
-    leads, noise = own - best, [chance(own[t], best[t], N_TEST[group_of(t)]) for t in TARGETS]
+    leads, noise = own - best, [chance(own[t], best[t], N_TEST[group_of(t)], ALIKE) for t in TARGETS]
     beyond = int((leads.to_numpy() > noise).sum())
     verdict, chance_of_all = _all_at_once(list(leads > 0), TARGETS)
     why = (
@@ -187,7 +187,7 @@ def i3d_over_c3d(printed: str) -> Finding:
     i3d = rows[rows["backbone"].str.startswith("I3D")].dropna(subset=columns)
     (base,) = c3d[columns].to_numpy(float)
     leads = i3d[columns].to_numpy(float) - base
-    noise = np.array([chance(old, old + more, N_TEST["RG"]) for old, more in zip(base, leads.mean(0), strict=True)])
+    noise = [chance(old, old + more, N_TEST["RG"], ALIKE) for old, more in zip(base, leads.mean(0), strict=True)]
     both = set(c3d["method"]) & set(i3d["method"])
     verdict = CONTRADICTED if (leads <= 0).any() else HOLDS if (leads > noise).all() else NOISE
     why = (
@@ -285,7 +285,7 @@ def arm(printed: str, without: str) -> Finding:
     drops = rows.loc[""] - rows.loc[without]
     whole, arm_ = fisher_mean(rows.loc[""]), fisher_mean(rows.loc[without])
     alike = whole * arm_ + ERRORS_ALIKE * np.sqrt((1 - whole**2) * (1 - arm_**2))
-    d, noise = whole - arm_, chance(whole, arm_, N_TEST["RG"], len(drops), alike)
+    d, noise = whole - arm_, chance(whole, arm_, N_TEST["RG"], alike, len(drops))
     verdict = CONTRADICTED if (drops <= 0).any() else printed_lead(d, noise)
     inside = sum(intervals_overlap(w, a, N_TEST["RG"]) for w, a in zip(rows.loc[""], rows.loc[without], strict=True))
     why = (
