@@ -30,8 +30,8 @@ def refuse_unknown(names: dict) -> None:
     Args:
         names: the notebook's globals(), parameters among them.
     """
-    shell = {"In", "Out"}  # the kernel's own
-    given = {n for n, v in names.items() if isinstance(v, str | int | float | list | dict) and n[0] != "_"} - shell
+    kinds, shell = (str, int, float, list, dict, type(None)), {"In", "Out"}  # the kernel's own
+    given = {n for n, v in names.items() if isinstance(v, kinds) and n[0] != "_"} - shell
     if unknown := given - set(PARAMETERS):
         raise CofinalError(f"unknown parameter {', '.join(sorted(unknown))}; expected {', '.join(PARAMETERS)}")
 

@@ -8,6 +8,7 @@ import matplotlib
 import matplotlib.pyplot as plt
 import nbformat
 import numpy as np
+import papermill
 import pytest
 
 from cofinal_lib import report as reporting
@@ -62,6 +63,15 @@ def test_a_parameter_that_the_notebook_does_not_have_is_refused():
     code = ["".join(cell["source"]) for cell in first if cell["cell_type"] == "code"]
     assert "refuse_unknown(globals())" in code[1], "before anything is run"
     assert {line.split(" = ")[0] for line in code[0].splitlines()} == set(reporting.PARAMETERS)
+
+
+def test_papermill_stops_at_an_unknown_parameter_before_anything_is_run(tmp_path):
+    with pytest.raises(papermill.PapermillExecutionError, match="unknown parameter epochs; expected spec, out, run_id"):
+        papermill.execute_notebook(
+            reporting.NOTEBOOK, tmp_path / "out.ipynb", parameters={"out": str(tmp_path / "runs"), "epochs": None},
+            kernel_name="python3", progress_bar=False,
+        )  # fmt: skip
+    assert not (tmp_path / "runs").exists()
 
 
 def one_fit(content, arrays):
