@@ -1,6 +1,6 @@
 # make book   the library installed, every chapter executed, the pages built
 # make test   the tests
-# make reproduce   every table and figure of the paper, in results/$(PROFILE)/
+# make reproduce   every table and figure of the paper, in results/$(PROFILE)/; DEVICE=cpu: without a GPU
 # make assignments   the students' versions, in book/assignments/release/
 # make grade   what lies in book/assignments/downloaded/ or submitted/: scores in grades.csv, pages in feedback/
 # All need Python 3.11 to 3.13 with venv, nothing else; the second time they do only what changed (test and grade: all).
@@ -28,7 +28,7 @@ test: .venv/installed lint
 	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 reproduce: .venv/installed
-	$(BIN)/cofinal reproduce --profile $(PROFILE)
+	$(BIN)/cofinal reproduce --profile $(PROFILE) $(if $(DEVICE),--device $(DEVICE))
 
 assignments: .venv/installed
 	$(BIN)/python -m cofinal_lib.classroom release

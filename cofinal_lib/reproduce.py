@@ -9,7 +9,8 @@ import subprocess
 import sys
 import time
 import traceback
-from contextlib import contextmanager
+from collections.abc import Collection
+from contextlib import contextmanager, suppress
 from dataclasses import asdict
 from functools import cache, partial
 from importlib.util import find_spec
@@ -56,16 +57,18 @@ def work(job: str, profile: str, out: Path, device: str | None = None) -> None:
     specs = experiments.jobs(profile, experiments.plan(profile, device)).get(job)
     if specs is None:
         raise CofinalError(f"profile {profile} has no job {job!r} here; cofinal reproduce --dry-run lists them")
+    command = f"cofinal reproduce --profile {profile}" + (f" --device {device}" if device else "")
     with WarmKernel() as kernel:
         report = partial(execute, kernel=kernel)
         for spec in specs:
             name, started = label(spec), time.perf_counter()
             path = Path("failed") / f"{name.replace('/', '-').replace(' ', '-')}.ipynb"
             try:
-                record = run(spec, out, command=f"cofinal reproduce --profile {profile}", jobs=1, report=report)
+                record = run(spec, out, command=command, jobs=1, report=report)
             except Exception as error:
                 told = partial(failure, asdict(spec), out, traceback.format_exception(error))
-                results.whole(out / path, told)
+                with suppress(CofinalError):  # on a full disk the others still go on: what is made already counts
+                    results.whole(out / path, told)
                 failed[name] = {"error": " ".join(str(error).split()) or type(error).__name__, "notebook": str(path)}
                 print(f"  {name}: failed, {failed[name]['error']}", flush=True)
                 continue
@@ -93,14 +96,15 @@ def render(artefact: str, profile: str, out: Path, device: str | None = None) ->
     records = [RunRecord.read(out / made[name]) for name in labels if name in made]
     if labels and not records:
         raise CofinalError(f"{artefact}: none of its {len(labels)} runs was made, so there is nothing to show")
-    results.render(artefact, results.collect(artefact, records), out, f"cofinal reproduce --profile {profile}")
+    results.render(artefact, results.collect(artefact, records), out, results.made_by(artefact, profile, device))
 
 
 def _job(path: Path) -> dict:
     try:
-        return json.loads(path.read_text())
-    except ValueError as error:
-        raise CofinalError(f"{path} is corrupt ({error}); delete it and start again") from error
+        job = json.loads(path.read_text())
+        return {"runs": dict(job["runs"]), "failed": dict(job["failed"])}
+    except (ValueError, TypeError, LookupError) as error:
+        raise CofinalError(f"{path} is corrupt ({error!r}); delete it and start again") from error
 
 
 # --------------------------------------------------------------------------------------- the command
@@ -148,7 +152,7 @@ def reproduce(
     if out.exists() and not out.is_dir():
         raise CofinalError(f"cannot write into {out}: it is a file; choose another folder")
     if dry_run:
-        return _plan(jobs, out, profile, cores)
+        return _plan(jobs, out, profile, 1 if cluster else cores)
     if why_not := lacking():
         raise CofinalError(why_not)
     gpu = cluster or torch.cuda.is_available()
@@ -157,7 +161,7 @@ def reproduce(
             f"profile {profile} trains on cuda, and torch finds no GPU here; --device cpu trains without"
         )
     with _alone(out) as lock:
-        _tidy_up(out, retry)
+        _tidy_up(out, retried=jobs if retry else ())
         # This machine's cores and GPUs limit what runs here; a cluster's limits stand in its profile.
         here = ["--cores", str(cores), "--resources", f"gpu={max(torch.cuda.device_count(), 1)}"]
         elsewhere = ["--profile", str(cluster.resolve())] if cluster else []
@@ -207,12 +211,12 @@ def _alone(out: Path):
         os.close(lock)
 
 
-def _tidy_up(out: Path, retry: bool) -> None:
-    """Forget jobs that lack a run or its report and, on retry, jobs with failures; remove what a killed run left."""
+def _tidy_up(out: Path, retried: Collection[str] = ()) -> None:
+    """Forget jobs that lack a run or its report, and failures of jobs to retry; remove what a killed run left."""
     for path in sorted((out / "jobs").glob("*.json")):
         job = _job(path)
         gone = any(not (out / run_id / "run.ipynb").exists() for run_id in job["runs"].values())
-        if gone or (retry and job["failed"]):
+        if gone or (path.stem in retried and job["failed"]):
             for why in job["failed"].values():
                 (out / why["notebook"]).unlink(missing_ok=True)
             path.unlink()
@@ -246,7 +250,10 @@ def _summary(jobs: dict, artefacts: list[str], out: Path, code: int) -> list[str
 
 
 def _plan(jobs: dict[str, list[RunSpec]], out: Path, profile: str, cores: int) -> list[str]:
-    """How many runs are missing, job by job, and how long they take by what earlier ones took."""
+    """How many runs are missing, job by job, and how long they take by what earlier ones took.
+
+    Jobs that train on a GPU run as many at a time as there are GPUs.
+    """
     records = [RunRecord.read(path.parent).record for path in sorted(out.glob("*/record.json"))]
     now, made = {"library_digest": library_digest(), "versions": versions()}, {}
     for r in records:
@@ -262,17 +269,23 @@ def _plan(jobs: dict[str, list[RunSpec]], out: Path, profile: str, cores: int) -
     reckoned, lines = [], []
     for job, specs in jobs.items():
         seconds = [_reckoned(s, costs) for s in specs if not done(s)]
-        lines.append(f"{job}: {len(seconds)} of {len(specs)} runs to make, {_duration(np.nansum(seconds))}")
+        known = "" if np.isnan(seconds).all() and seconds else f", {_duration(np.nansum(seconds))}"
+        lines.append(f"{job}: {len(seconds)} of {len(specs)} runs to make{known}")
         reckoned += seconds
-    duration, unlike = _duration(np.nansum(reckoned) / cores), int(np.isnan(reckoned).sum())
-    last = f"{len(reckoned)} of {sum(map(len, jobs.values()))} runs to make: about {duration} on {cores} core"
-    last += f"{'s' * (cores > 1)} by the cost of earlier runs"
+    on_gpu = any(s.device == "cuda" for specs in jobs.values() for s in specs)
+    side_by_side, unit = (max(torch.cuda.device_count(), 1), "GPU") if on_gpu else (cores, "core")
+    duration, unlike = _duration(np.nansum(reckoned) / side_by_side), int(np.isnan(reckoned).sum())
+    last = f"{len(reckoned)} of {sum(map(len, jobs.values()))} runs to make"
+    if unlike < len(reckoned) or not reckoned:
+        last += f": about {duration} on {side_by_side} {unit}{'s' * (side_by_side > 1)} by the cost of earlier runs"
+        last += " on a CPU core" if on_gpu and "cuda" not in set(costs["device"]) else ""
     return [*lines, last + (f", and {unlike} like no earlier one" if unlike else "")]
 
 
 def _reckoned(s: RunSpec, costs: pd.DataFrame) -> float:
-    """Seconds of a run from earlier ones of its method, on its target or else on any; NaN where there is none."""
+    """Seconds of a run from earlier ones of its method, on its device and target or else on any; NaN where none is."""
     same = costs[costs["method"] == s.method]
+    same = same[same["device"] == s.device] if s.device in set(same["device"]) else same
     here = same[same["target"] == s.target]
     return float((here if len(here) else same)["rate"].median() * len(s.seeds) * s.epochs)
 

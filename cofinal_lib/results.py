@@ -26,10 +26,11 @@ from cofinal_lib import efficiency
 from cofinal_lib.cofinal import ABLATIONS
 from cofinal_lib.data import load
 from cofinal_lib.errors import CofinalError
+from cofinal_lib.experiments import profile as settings
 from cofinal_lib.metrics import bootstrap_interval, mean_interval, spearman
 from cofinal_lib.records import REFERENCE, RESULTS, SELECTIONS, RunRecord, srcc_curves
 from cofinal_lib.rivals import BASELINES, METHODS
-from cofinal_lib.runs import device_name
+from cofinal_lib.runs import device_name, is_processor
 from cofinal_lib.train import DECODINGS
 
 # --------------------------------------------------------------------------------------- from records to data
@@ -316,11 +317,22 @@ def merged(kept: pd.DataFrame, fresh: pd.DataFrame) -> pd.DataFrame:
 # --------------------------------------------------------------------------------------- read by chapters
 
 
-def made_by(name: str, profile: str) -> str:
-    """What writes a profile's <name>.csv: `cofinal reproduce` those of tables and figures, scripts the others."""
+def made_by(name: str, profile: str, device: str | None = None) -> str:
+    """What writes a profile's <name>.csv: `cofinal reproduce` those of tables and figures, scripts the others.
+
+    `device` ("cpu" or "cuda") is named where it is not the profile's own.
+    """
     if not name.startswith(("table", "figure")):
         return "a script of data_scripts/"
-    return f"cofinal reproduce {name.split('-')[0]} --profile {profile}"
+    command = f"cofinal reproduce {name.split('-')[0]} --profile {profile}"
+    return command if device in (None, settings(profile)["device"]) else f"{command} --device {device}"
+
+
+def _device(frame: pd.DataFrame) -> str | None:
+    """What rows were computed on, "cpu" or "cuda", as `--device` has it; None where they don't say."""
+    if "device" not in frame or frame.empty:
+        return None
+    return "cpu" if frame["device"].map(is_processor).all() else "cuda"
 
 
 def read(name: str, profile: str, *others: str, sources: tuple[str, ...] = (), root: Path = RESULTS) -> pd.DataFrame:
@@ -347,7 +359,7 @@ def read(name: str, profile: str, *others: str, sources: tuple[str, ...] = (), r
             raise CofinalError(f"{path} is no table ({error}); delete it and run {made} again") from error
         for column in frame.columns.intersection(["options", "without"]):
             frame[column] = frame[column].astype(object).fillna("")
-        frame.attrs = {"profile": found, "own": folder.parent == root, "command": made_by(name, found)}
+        frame.attrs = {"profile": found, "own": folder.parent == root, "command": made_by(name, found, _device(frame))}
         rows = frame[frame["source"].isin(sources)] if sources else frame
         if len(rows) or not sources:
             return rows
@@ -362,19 +374,23 @@ def read_csv(path: Path) -> pd.DataFrame:
 
 
 def costs(records: Iterable[dict], profile: str, root: Path = RESULTS) -> pd.DataFrame:
-    """What earlier runs of a profile took: method, target, rate (seconds a seed and epoch), of records and of ours."""
+    """What earlier runs of a profile took, of records and of ours (on CPUs): method, target, device, rate.
+
+    Rates are seconds a seed and epoch; devices are "cpu" and "cuda".
+    """
     rows = [
         {
             "method": r["spec"]["method"],
             "target": r["spec"]["target"],
+            "device": r["spec"]["device"],
             "rate": r["provenance"]["seconds"] / len(r["spec"]["seeds"]) / r["spec"]["epochs"],
         }
         for r in records
     ]
     kept = ours(root) / profile / "costs.csv"
     if kept.is_file():
-        rows += pd.read_csv(kept).to_dict("records")
-    return pd.DataFrame(rows, columns=["method", "target", "rate"])
+        rows += pd.read_csv(kept).assign(device="cpu").to_dict("records")
+    return pd.DataFrame(rows, columns=["method", "target", "device", "rate"])
 
 
 def ours(root: Path) -> Path:

@@ -405,6 +405,11 @@ def device_name(device: str) -> str:
     return f"{platform.machine()} {torch.backends.cpu.get_cpu_capability()}"
 
 
+def is_processor(name: str) -> bool:
+    """Whether a name that `device_name` gave is a processor's."""
+    return name.split()[0] in ("x86_64", "AMD64", "aarch64", "arm64")
+
+
 def made_here(device: str = "cpu") -> dict[str, str | None]:
     """The columns of a kept row that say what computed it: device, torch, commit."""
     return {"device": device_name(device), "torch": versions()["torch"], "commit": checkout()}

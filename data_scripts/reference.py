@@ -36,7 +36,7 @@ def main(profile: str, folder: Path, update: bool = False) -> None:
             for name, frame in results.collect(artefact, records).items():
                 _keep(out / f"{name}.csv", frame, update)
     rates = results.costs(used.values(), profile, root=Path())
-    _keep(out / "costs.csv", rates.groupby(["method", "target"], as_index=False, sort=False).median(), update)
+    _keep(out / "costs.csv", rates.groupby(["method", "target"], as_index=False, sort=False)[["rate"]].median(), update)
 
 
 def _keep(path: Path, frame: pd.DataFrame, update: bool) -> None:

@@ -9,10 +9,12 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+import torch
 
 from cofinal_lib import experiments, reproduce
 from cofinal_lib.errors import CofinalError
@@ -53,11 +55,17 @@ def needed():
 
 
 @pytest.fixture(scope="module")
-def undisturbed(tmp_path_factory):
-    out = tmp_path_factory.mktemp("undisturbed") / "tiny"
+def timed(tmp_path_factory):
+    """The folder of an undisturbed run, and the seconds that it took."""
+    out, started = tmp_path_factory.mktemp("undisturbed") / "tiny", time.perf_counter()
     done = start(out, *ARTEFACTS)
     assert done.returncode == 0, done.stderr + done.stdout
-    return out
+    return out, time.perf_counter() - started
+
+
+@pytest.fixture(scope="module")
+def undisturbed(timed):
+    return timed[0]
 
 
 def test_every_run_is_a_folder_with_its_executed_notebook(undisturbed):
@@ -73,17 +81,18 @@ def test_a_second_time_nothing_is_made_again(undisturbed):
     assert finished(undisturbed) == before and files(undisturbed, *ARTEFACTS) == drawn
 
 
-def test_killed_at_random_moments_and_resumed_the_tables_are_the_same(undisturbed, tmp_path):
-    out, moments = tmp_path / "tiny", random.Random(0)
+def test_killed_at_random_moments_and_resumed_the_tables_are_the_same(timed, tmp_path):
+    (undisturbed, seconds), out, moments, killed = timed, tmp_path / "tiny", random.Random(0), []
     for _ in range(KILLS):
         victim = subprocess.Popen(
             command(out, *ARTEFACTS, "--cores", "2"), cwd=ROOT, start_new_session=True,
             stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
         )  # fmt: skip
-        time.sleep(moments.uniform(3, 10))
+        time.sleep(moments.uniform(0.2, 0.7) * seconds)
         os.killpg(victim.pid, signal.SIGKILL)
-        victim.wait()
+        killed.append(victim.wait() == -signal.SIGKILL)
         before = finished(out)
+    assert killed[0], "the first start was over before it could be killed"
     assert start(out, *ARTEFACTS).returncode == 0
     assert files(out, *ARTEFACTS) == files(undisturbed, *ARTEFACTS)
     assert before.items() <= finished(out).items()  # what was finished was not made again
@@ -125,6 +134,16 @@ def test_a_dry_run_counts_what_is_missing_and_reckons_by_earlier_runs(cofinal, u
         assert last.startswith(f"{missing} of {n} runs to make: about {cost} on 1 core by the cost of earlier runs")
 
 
+def test_a_dry_run_for_gpus_divides_by_gpus_and_says_whose_pace_it_knows(cofinal, monkeypatch, tmp_path):
+    job = {"one": [experiments.spec("paper", "fisv/pcs", method="gdlt")] * 4}
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    on_cpus = {"job": [replace(job["one"][0], device="cpu")] * 4}
+    gpus, cpus = (reproduce._plan(jobs, tmp_path, "paper", 2)[-1] for jobs in (job, on_cpus))
+    assert gpus == cpus.replace("2 cores", "2 GPUs") + " on a CPU core"
+    unknown = reproduce._plan(job, tmp_path, "colab", 2)
+    assert unknown == ["one: 4 of 4 runs to make", "4 of 4 runs to make, and 4 like no earlier one"]
+
+
 def test_a_failed_run_is_named_with_its_notebook_and_the_others_go_on(monkeypatch, tmp_path):
     real = reproduce.run
 
@@ -142,10 +161,23 @@ def test_a_failed_run_is_named_with_its_notebook_and_the_others_go_on(monkeypatc
     assert "training diverged" in (tmp_path / why["notebook"]).read_text()
     with pytest.raises(CofinalError, match="runs failed: 1, jobs not finished: 0; start again with --retry"):
         reproduce._summary({job: []}, ["figure4a"], tmp_path, 0)
-    reproduce._tidy_up(tmp_path, retry=False)
-    assert (tmp_path / "jobs" / f"{job}.json").exists()
-    reproduce._tidy_up(tmp_path, retry=True)
-    assert not (tmp_path / "jobs" / f"{job}.json").exists()
+    for retried in ((), ["table3-twin-ball-1"]):  # another artefact's
+        reproduce._tidy_up(tmp_path, retried)
+        assert (tmp_path / "jobs" / f"{job}.json").exists() and (tmp_path / why["notebook"]).exists()
+    reproduce._tidy_up(tmp_path, [job])
+    assert not (tmp_path / "jobs" / f"{job}.json").exists() and not (tmp_path / why["notebook"]).exists()
+
+
+def test_a_failure_whose_notebook_cannot_be_written_stops_no_other_run(monkeypatch, tmp_path):
+    def run(spec, out, **how):
+        raise CofinalError("no room")
+
+    monkeypatch.setattr(reproduce, "run", run)
+    (tmp_path / "failed").write_text("a file where the folder should be")
+    jobs = experiments.jobs("tiny", experiments.plan("tiny"))
+    job = max(jobs, key=lambda name: len(jobs[name]))
+    reproduce.work(job, "tiny", tmp_path)
+    assert len(json.loads((tmp_path / "jobs" / f"{job}.json").read_text())["failed"]) == len(jobs[job]) > 1
 
 
 def test_a_failure_that_is_made_good_leaves_no_notebook(monkeypatch, tmp_path):
@@ -223,6 +255,14 @@ def test_a_dry_run_sees_what_the_run_would_refuse(cofinal, tmp_path):
         dry = cofinal("reproduce", "figure4a", "--profile", "tiny", "--dry-run", *faulty)
         assert dry.returncode == 2 and words in dry.stderr
     assert [p.name for p in tmp_path.iterdir()] == ["file"]
+
+
+@pytest.mark.parametrize("text", ["{", "[]", "{}", '{"runs": 5, "failed": {}}'])
+def test_a_corrupt_jobs_file_is_named(text, tmp_path):
+    (tmp_path / "jobs").mkdir()
+    (tmp_path / "jobs" / "figure4a-twin-ball-1.json").write_text(text)
+    with pytest.raises(CofinalError, match="figure4a-twin-ball-1.json is corrupt .*delete it and start again"):
+        reproduce._tidy_up(tmp_path)
 
 
 def test_a_folder_in_use_is_refused(cofinal, tmp_path):

@@ -152,6 +152,24 @@ def test_a_readers_rows_of_other_sources_hide_none_of_ours(tmp_path):
     assert none.empty and none.attrs["command"] == "cofinal reproduce table1 --profile paper"
 
 
+@pytest.mark.parametrize(
+    "profile, device, command",
+    [
+        ("paper", "x86_64 AVX512", "cofinal reproduce table1 --profile paper --device cpu"),
+        ("paper", "NVIDIA H200", "cofinal reproduce table1 --profile paper"),
+        ("quick", "x86_64 AVX512", "cofinal reproduce table1 --profile quick"),
+        ("quick", "Tesla T4", "cofinal reproduce table1 --profile quick --device cuda"),
+    ],
+)
+def test_the_command_names_a_device_that_is_not_the_profiles_own(profile, device, command, tmp_path):
+    results.whole_csv(tmp_path / profile / "table1.csv", pd.DataFrame({"source": ["official"], "device": [device]}))
+    assert results.read("table1", profile, root=tmp_path).attrs["command"] == command
+
+
+def test_this_processors_name_is_known_as_a_processors():
+    assert runs.is_processor(runs.device_name("cpu")) and not runs.is_processor("Tesla T4")
+
+
 def test_data_of_a_script_are_not_said_to_come_from_reproduce(tmp_path):
     with pytest.raises(CofinalError, match="figure5-readout.csv is missing: cofinal reproduce figure5 --profile paper"):
         results.read("figure5-readout", "paper", root=tmp_path)
