@@ -13,6 +13,8 @@ from cofinal_lib.errors import CofinalError
 from cofinal_lib.rivals import METHODS
 from cofinal_lib.train import predict_all
 
+SCORE_CAP = 25.0  # points that count as 1 in the authors' programs, whatever the data set
+
 
 def read_state_dict(path: Path) -> dict[str, Tensor]:
     """Names and tensors of a checkpoint file; anything else in it is refused, not executed."""
@@ -37,6 +39,8 @@ def read_state_dict(path: Path) -> dict[str, Tensor]:
 def released_model(method: str, path: Path, **options) -> torch.nn.Module:
     """The model of a released checkpoint, in evaluation mode; `options` are what no shape in it shows.
 
+    Its scores come in points: SCORE_CAP of them, or `score_cap`, where the checkpoint says 1.
+
     Raises:
         CofinalError: a method without released checkpoints, a missing or faulty file, or options that do not fit it.
     """
@@ -46,7 +50,7 @@ def released_model(method: str, path: Path, **options) -> torch.nn.Module:
         raise CofinalError(f"no released checkpoint of {method!r} can be read; expected one of {', '.join(able)}")
     state = read_state_dict(path)
     try:
-        return Method.from_released(state, **options)
+        return Method.from_released(state, **({"score_cap": SCORE_CAP} | options))
     except CofinalError:
         raise
     except KeyError as error:
@@ -62,8 +66,10 @@ def score(model: torch.nn.Module, data: FeatureSet) -> pd.DataFrame:
     """Predict every routine: columns video, split, score (the judges', points), predicted (points).
 
     Raises:
-        CofinalError: the model reads features of another width.
+        CofinalError: the model reads features of another width, or of images.
     """
+    if getattr(model.config, "static", None) == "images":
+        raise CofinalError("ACTION-NET's checkpoint reads images' features beside clips', which no data set here has")
     wanted = getattr(model.config, "feature_dim", data.feature_dim)
     if wanted != data.feature_dim:
         raise CofinalError(f"{data.target} has features of {data.feature_dim}, the checkpoint reads {wanted}")

@@ -57,8 +57,10 @@ def train(
     """Train a method and write its run folder."""
     from cofinal_lib.records import cell
     from cofinal_lib.report import execute, unavailable
+    from cofinal_lib.rivals import SOLVED
     from cofinal_lib.runs import RunSpec, run
 
+    seeds = 1 if method in SOLVED else seeds  # nothing of them is drawn at random
     spec = RunSpec(
         target=dataset,
         method=method,
@@ -106,8 +108,7 @@ def score(
 
     data = load(dataset, folder=folder)
     spec = RunSpec(dataset, method=method, options=assignments(option))
-    options = {"score_cap": spec.score_cap} | spec.authors_options | spec.options
-    frame = score(released_model(method, checkpoint, **options), data)
+    frame = score(released_model(method, checkpoint, **(spec.authors_options | spec.options)), data)
     if not np.isfinite(frame["predicted"]).all():
         raise CofinalError(f"{checkpoint} predicts scores that are no finite numbers; is it a finished training's?")
     if out is not None:

@@ -10,7 +10,7 @@ import torch
 from cofinal_lib import checkpoint
 from cofinal_lib.data import load
 from cofinal_lib.errors import CofinalError
-from cofinal_lib.rivals import GDLT, ReleasedCoFInAl
+from cofinal_lib.rivals import GDLT, METHODS, ReleasedCoFInAl
 
 
 @pytest.fixture(scope="module")
@@ -82,6 +82,26 @@ def test_faulty_checkpoints_are_named(tmp_path, file):
         checkpoint.released_model("gdlt", tmp_path / "flat.pkl")
     with pytest.raises(CofinalError, match="no released checkpoint of 'c3d-svr'"):
         checkpoint.released_model("c3d-svr", file)
+
+
+def test_scores_come_in_the_points_that_the_authors_divide_by(file, tmp_path, cofinal):
+    assert checkpoint.released_model("cofinal-released", file).config.score_cap == 25.0
+    assert checkpoint.released_model("cofinal-released", file, score_cap=40.0).config.score_cap == 40.0
+    torch.save(released(ReleasedCoFInAl, hidden_dim=16), tmp_path / "pcs.pkl")
+    arguments = ["--checkpoint", tmp_path / "pcs.pkl", "--dataset", "twin/pcs", "--out", tmp_path / "p.csv"]
+    assert cofinal("score", *arguments).returncode == 0
+    model = checkpoint.released_model("cofinal-released", tmp_path / "pcs.pkl", alpha=0.5, activation=3)
+    assert model.config.score_cap == 25.0  # on Fis-V and its twins, too, whose own scores go up to 40
+    expected = checkpoint.score(model, load("twin/pcs"))["predicted"]
+    assert pd.read_csv(tmp_path / "p.csv")["predicted"].to_numpy() == pytest.approx(expected.to_numpy(), rel=1e-5)
+
+
+def test_a_checkpoint_that_reads_images_is_refused():
+    model = METHODS["action-net"](
+        METHODS["action-net"].Config(feature_dim=16, n_clips=8, static="images", static_dim=16, n_images=8)
+    )
+    with pytest.raises(CofinalError, match="reads images' features beside clips', which no data set here has"):
+        checkpoint.score(model, load("twin/ball", feature_dim=16, n_train=4))
 
 
 def test_another_width_of_features_is_an_error(file):

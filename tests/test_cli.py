@@ -1,5 +1,6 @@
 """The command line as a reader meets it: one line and exit code 2 where something can be mended."""
 
+import json
 import os
 import re
 import signal
@@ -49,6 +50,12 @@ def test_simulate_check_and_train_on_a_readers_folder(cofinal, one_job, tmp_path
     small = ["--seeds", 1, "--epochs", 1, "--option", "procedure_dim=32", "--option", "score_dim=24"]
     trained = cofinal("train", "--dataset", "rg/ball", "--folder", tmp_path / "rg", "--out", out, *small)
     assert trained.returncode == 0 and "rg/ball" in trained.stdout, trained.stderr
+
+
+def test_a_method_that_draws_nothing_is_fitted_once(cofinal, tmp_path):
+    done = cofinal("train", "--dataset", "twin/ball", "--method", "ridge", "--twin", "n_train=40", "--out", tmp_path)
+    assert done.returncode == 0 and "over 1 seed (" in done.stdout
+    assert json.loads(next(tmp_path.glob("*/record.json")).read_text())["spec"]["seeds"] == [0]
 
 
 FAULTS = {
