@@ -99,6 +99,8 @@ def clash(requirement: Requirement) -> str | None:
 
 
 def _python() -> str | None:
+    if sys.platform == "win32":
+        return "Windows does not do: use WSL, or a chapter's button for Colab or Binder"
     if (3, 11) <= sys.version_info[:2] <= (3, 13):
         return None
     return f"{platform.python_version()} does not do: install Python 3.11, 3.12 or 3.13"

@@ -86,7 +86,12 @@ class RunSpec:
             names = ", ".join(f.name for f in fields(cls))
             what = f"unknown {', '.join(sorted(unknown))}" if unknown else "no target"
             raise CofinalError(f"a run's spec: {what}; it has {names}")
-        return cls(**given | {"seeds": tuple(given.get("seeds", cls.seeds))})
+        seeds, epochs = given.get("seeds", cls.seeds), given.get("epochs", cls.epochs)
+        if not isinstance(seeds, list | tuple) or not all(type(n) is int for n in [*seeds, epochs]):
+            raise CofinalError(
+                f"a run's spec: seeds {seeds!r} and epochs {epochs!r}; expected whole numbers, such as [0, 1, 2] and 20"
+            )
+        return cls(**given | {"seeds": tuple(seeds)})
 
     def config(self, data: FeatureSet):
         """The method's sizes and options: what the data dictate, its authors' by data set, this spec's.
@@ -146,6 +151,8 @@ def _check(name: str, value, kind: type) -> None:
     elif kind is int:
         least = 0 if name.endswith(("activation", "align")) else 1  # these name a variant, the others are sizes
         fits, expected = type(value) is int and value >= least, f"a whole number, {least} or more"
+    elif name.endswith("score_cap"):
+        fits, expected = type(value) in (int, float) and 0 < value < math.inf, "a number of points above 0"
     elif name.endswith("dropout"):
         fits, expected = type(value) in (int, float) and 0 <= value < 1, "a share from 0 to below 1"
     else:

@@ -25,6 +25,11 @@ def test_a_screen_holds_everything_a_bug_report_needs():
         assert what in states()
 
 
+def test_windows_is_sent_where_it_works(monkeypatch):
+    monkeypatch.setattr(sys, "platform", "win32")
+    assert "WSL" in doctor._python()
+
+
 def test_every_complaint_says_what_to_do(monkeypatch, tmp_path):
     monkeypatch.setattr(doctor, "requirements", lambda extra="": [Requirement("numpy>=99"), Requirement("nonesuch>=1")])
     monkeypatch.setattr(sys, "version_info", (3, 10, 4))

@@ -192,11 +192,18 @@ def test_a_regression_needs_no_routines_to_choose_an_epoch_by(method, tmp_path):
         ({"options": {"dropout": 1}}, "dropout is 1; expected a share from 0 to below 1"),
         ({"options": {"sharpness": math.nan}}, "sharpness is nan; expected a finite number"),
         ({"options": {"without": 3}}, "without is 3; expected a word"),
+        ({"method": "gdlt", "options": {"score_cap": 0}}, "score_cap is 0; expected a number of points above 0"),
     ],
 )
 def test_a_spec_that_makes_no_sense_is_refused(change, words):
     with pytest.raises(CofinalError, match=words):
         dataclasses.replace(SPEC, **change)
+
+
+@pytest.mark.parametrize("given", [{"seeds": 3}, {"seeds": "3"}, {"seeds": [0.5]}, {"epochs": "20"}, {"epochs": True}])
+def test_a_notebooks_parameters_of_another_kind_are_refused_in_words(given):
+    with pytest.raises(CofinalError, match="expected whole numbers, such as"):
+        RunSpec.from_dict({"target": "twin/ball"} | given)
 
 
 @pytest.mark.parametrize("method", METHODS)
