@@ -3,6 +3,7 @@
 import math
 
 import torch
+from scipy.linalg import helmert
 from torch import Tensor
 
 from cofinal_lib.errors import CofinalError
@@ -40,7 +41,7 @@ def simplex_etf(dim: int, n_classes: int, generator: torch.Generator | None = No
         E = scale * U @ centring  # (d, K)
     else:
         U = _orthonormal_columns(dim, dim, generator)
-        E = scale * U @ _basis_orthogonal_to_ones(K).T  # (K-1, K-1) @ (K-1, K)
+        E = scale * U @ torch.from_numpy(helmert(K))  # (K-1, K-1) @ (K-1, K): rows orthogonal to the all-ones vector
     return E.float()
 
 
@@ -51,11 +52,3 @@ def _orthonormal_columns(rows: int, columns: int, generator: torch.Generator | N
     gaussian = torch.randn(rows, columns, dtype=torch.float64, generator=generator)
     Q, R = torch.linalg.qr(gaussian)
     return Q * R.diagonal().sign()
-
-
-def _basis_orthogonal_to_ones(K: int) -> Tensor:
-    """Helmert's basis, (K, K-1): orthonormal columns, each orthogonal to the all-ones vector."""
-    columns = torch.ones(K, K - 1, dtype=torch.float64).triu()  # column j: ones in rows 0..j
-    j = torch.arange(1, K, dtype=torch.float64)
-    columns[torch.arange(1, K), torch.arange(K - 1)] = -j
-    return columns / (j * (j + 1)).sqrt()

@@ -44,7 +44,8 @@ def mean_interval(values, correlations: bool = False) -> tuple[float, float, flo
     Args:
         values: (n,). correlations: compute the interval on Fisher's z, so that it stays within [-1, 1].
 
-    One value gives no interval: low and high are NaN. So does any NaN among the values.
+    One value gives no interval: low and high are NaN. So does any NaN among the values. The interval on Fisher's z lies
+    about the mean of z: one stray correlation among many near 1 can leave the plain mean below it.
     """
     values = np.asarray(values, float)
     mean = float(values.mean())
@@ -102,7 +103,7 @@ def difference_interval(first, second, scores, seed: int = 0, resamples: int = 1
     What makes a draw of routines easy or hard for both cancels.
     """
     rhos = [resampled_srcc(p, scores, seed, resamples) for p in (first, second)]
-    return middle(rhos[0] - rhos[1])
+    return percentile_interval(rhos[0] - rhos[1])
 
 
 def bootstrap_interval(predicted, scores, seed: int, resamples: int = 1000) -> tuple[float, float]:
@@ -113,10 +114,10 @@ def bootstrap_interval(predicted, scores, seed: int, resamples: int = 1000) -> t
 
     A resample without any ranking (all routines tied) is left out.
     """
-    return middle(resampled_srcc(predicted, scores, seed, resamples))
+    return percentile_interval(resampled_srcc(predicted, scores, seed, resamples))
 
 
-def middle(found: np.ndarray) -> tuple[float, float]:
+def percentile_interval(found: np.ndarray) -> tuple[float, float]:
     """The ends between which the middle 95 % of what resampling found lie, (n,); NaN where it found nothing."""
     if np.isnan(found).all():
         return float("nan"), float("nan")

@@ -31,7 +31,7 @@ class RunRecord:
 
     arrays (S seeds, E epochs, N routines): predictions (S, E, N, 2) soft and hard, in points, of training routines only
     after every fifth epoch and the last (else NaN); scores, is_train, lengths (N,); ids (N,); validation_srcc (S, E);
-    loss/<name> (S, E); embedding (S, N, D_S) after the last epoch.
+    loss/<name> (S, E); embedding (S, N, D_S) after the last epoch; ridge (N,), in points, of the regression beside it.
     """
 
     folder: Path

@@ -154,7 +154,7 @@ def best_constant(targets: Tensor, steps: int = 200) -> Tensor:
     """
     v = normalize(targets.median(0).values, dim=0).clone().requires_grad_()
     optimiser = torch.optim.Adam([v], lr=0.05)
-    falling = torch.optim.lr_scheduler.LinearLR(optimiser, 1.0, 0.0, steps)
+    scheduler = torch.optim.lr_scheduler.LinearLR(optimiser, 1.0, 0.0, steps)
     best, least = None, np.inf
     for _ in range(steps):
         unit = normalize(v, dim=0)
@@ -164,5 +164,5 @@ def best_constant(targets: Tensor, steps: int = 200) -> Tensor:
         optimiser.zero_grad()
         cost.backward()
         optimiser.step()
-        falling.step()
+        scheduler.step()
     return best

@@ -260,7 +260,7 @@ class Single:
         self.features, self.lengths = data.features.to(device), data.lengths.to(device)
         self.scores = data.scores.to(self.features)
         if not self.solves:
-            self.optimiser, self.falling = _optimiser(_groups(self.model, schedule), schedule)
+            self.optimiser, self.scheduler = _optimiser(_groups(self.model, schedule), schedule)
 
     def epoch(self, kept, draws) -> dict[str, np.ndarray]:
         """Train once over the routines kept (S, n), each seed drawing from its own; returns mean losses (S,)."""
@@ -276,7 +276,7 @@ class Single:
                 for name, value in loss.items():
                     totals[name] = totals.get(name, 0) + value.detach()
             self.stream = torch.get_rng_state()
-        self.falling.step()
+        self.scheduler.step()
         return {name: np.array([float(value) / len(plan)]) for name, value in totals.items()}
 
     def _step(self, batch, starts, crop):
@@ -327,7 +327,7 @@ class Stacked:
         self.targets = {k: v.to(device) for k, v in self.originals[0].targets(data.scores).items()}
         params, self.buffers = torch.func.stack_module_state(self.originals)
         self.params = {name: p.detach().requires_grad_() for name, p in params.items()}
-        self.optimiser, self.falling = _optimiser(list(self.params.values()), schedule)
+        self.optimiser, self.scheduler = _optimiser(list(self.params.values()), schedule)
         self.template = _Objective(copy.deepcopy(self.originals[0]), schedule.precision == "bf16", device)
         self.dropouts = {name: m for name, m in self.template.named_modules() if isinstance(m, _GivenDropout)}
         self.shapes = {}
@@ -340,7 +340,7 @@ class Stacked:
             loss = self._step(batch.to(self.device), starts.to(self.device))
             for name, value in loss.items():
                 totals[name] = totals.get(name, 0) + value.detach()
-        self.falling.step()
+        self.scheduler.step()
         return {name: (value / len(plan)).cpu().numpy() for name, value in totals.items()}
 
     def _step(self, batch, starts):

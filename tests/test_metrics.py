@@ -11,8 +11,8 @@ from cofinal_lib.metrics import (
     difference_interval,
     fisher_mean,
     mean_interval,
-    middle,
     pearson_of,
+    percentile_interval,
     relative_l2,
     spearman,
     spearman_interval,
@@ -156,5 +156,5 @@ def test_resampling_draws_routines_and_averages_seeds():
 
 
 def test_the_middle_leaves_out_what_resampling_could_not_rank():
-    assert middle(np.r_[np.linspace(0, 1, 101), np.nan]) == pytest.approx((0.025, 0.975))
-    assert all(map(math.isnan, middle(np.full(3, np.nan))))
+    assert percentile_interval(np.r_[np.linspace(0, 1, 101), np.nan]) == pytest.approx((0.025, 0.975))
+    assert all(map(math.isnan, percentile_interval(np.full(3, np.nan))))

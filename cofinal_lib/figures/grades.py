@@ -14,7 +14,7 @@ from cofinal_lib import tables
 from cofinal_lib.cofinal import CoFInAl, CoFInAlConfig, count_parameters
 from cofinal_lib.figures import BLACK, BLUE, COLOURS, GREEN, ORANGE, nothing, panels, signed
 from cofinal_lib.grading import GradeScale
-from cofinal_lib.metrics import middle, pearson_of, resampled_srcc, spearman_rows
+from cofinal_lib.metrics import pearson_of, percentile_interval, resampled_srcc, spearman_rows
 
 PALE = "#9cc3e0"  # a lighter blue: CoFInAl at another setting than its default
 SETTING_NAMES = {"n_grades": "number of grades", "n_subgrades": "number of sub-grades"}
@@ -86,7 +86,7 @@ def judged_sweep(results: pd.DataFrame, option: str) -> pd.DataFrame:
         sd = float(setting_noise(trainings))
         bar = sd * luck_of_the_best(len(part), trainings.shape[1])["bar"]
         leads = leads_over_routines(default, part.drop(default.name).to_dict("records"))
-        low, high = np.array([middle(row) for row in leads]).T
+        low, high = np.array([percentile_interval(row) for row in leads]).T
         over = luck_of_leads(leads)
         lead = best["srcc"] - default["srcc"]
         rows.append(

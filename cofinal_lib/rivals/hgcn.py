@@ -20,7 +20,7 @@ CLIP_DIM, SCENE_DIM, MOTION_DIM = 512, 256, 128  # fixed in the released code
 
 @dataclass(frozen=True)
 class HGCNConfig:
-    """Sizes and options; the defaults are those of the authors' benchmark.
+    """Sizes and options; the defaults are those of the authors' benchmark, but for `draw`: calm at test.
 
     Attributes:
         feature_dim, n_clips, n_scenes: D_C, clips read of every routine, scenes they form.

@@ -21,7 +21,7 @@ LONGEST_KERNEL = 8
 
 @dataclass(frozen=True)
 class MSLSTMConfig:
-    """Sizes and options; the defaults are the released ones.
+    """Sizes and options; the defaults are the released ones, but for `random_start`: calm at test.
 
     Attributes:
         feature_dim: D_C (4,096 for the C3D features it was made for).
