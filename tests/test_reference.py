@@ -1,5 +1,6 @@
 """A fresh run against the results we keep: the same on the same versions and processor, near them otherwise."""
 
+from dataclasses import replace
 from runpy import run_path
 
 import numpy as np
@@ -12,29 +13,33 @@ from cofinal_lib.metrics import spearman_rows
 from cofinal_lib.records import REFERENCE
 from cofinal_lib.runs import device_name, run, versions
 
-# Of an SRCC on 54 movements, three seeds: other kernels round otherwise, and training amplifies it. From AVX2 to AVX512
+# Of an SRCC on 50 routines, three seeds: other kernels round otherwise, and training amplifies it. From AVX2 to AVX512
 # it came to 0.0005; without shuffling or weight decay it is 0.07 and more.
 TOLERANCE = 0.03
 
 
 @pytest.mark.parametrize(
-    "artefact, method, options",
+    "profile, target, artefact, method, options",
     [
-        ("table1", "c3d-svr", {}),
-        ("table1", "cofinal", {}),
-        ("table3", "cofinal", {"without": "TFM"}),
-        ("figure4a", "cofinal", {"n_grades": 2}),
-        ("figure4b", "cofinal", {"n_subgrades": 20}),
+        ("quick", "uiprmd/deep-squat", "table1", "c3d-svr", {}),
+        ("quick", "uiprmd/deep-squat", "table1", "cofinal", {}),
+        ("quick", "uiprmd/deep-squat", "table3", "cofinal", {"without": "TFM"}),
+        ("quick", "uiprmd/deep-squat", "figure4a", "cofinal", {"n_grades": 2}),
+        ("quick", "uiprmd/deep-squat", "figure4b", "cofinal", {"n_subgrades": 20}),
+        ("quick", "twin/ball", "table1", "gdlt", {}),
+        ("quick", "twin/ball", "table1", "cofinal-released", {}),
+        ("paper", "fisv/tes", "table1", "ridge", {}),
+        ("paper", "fisv/pcs", "table1", "c3d-svr", {}),
     ],
 )
-def test_a_fresh_run_gives_what_is_kept(artefact, method, options, tmp_path):
-    if not at_hand("uiprmd/deep-squat"):
-        pytest.skip("needs UI-PRMD: set COFINAL_MIRROR, or cofinal data fetch uiprmd")
-    spec = experiments.spec("quick", "uiprmd/deep-squat", method, **options)
+def test_a_fresh_run_gives_what_is_kept(profile, target, artefact, method, options, tmp_path):
+    if not at_hand(target):
+        pytest.skip(f"needs {target}: set COFINAL_MIRROR, or cofinal data fetch {target.split('/')[0]}")
+    spec = replace(experiments.spec(profile, target, method, **options), device="cpu")
     fresh = results.tidy([run(spec, tmp_path)])
-    kept = results.read_csv(REFERENCE / "quick" / f"{artefact}.csv")
+    kept = results.read_csv(REFERENCE / profile / f"{artefact}.csv")
     same = (kept["target"] == spec.target) & (kept["method"] == method)
-    kept = kept[same & (kept["options"].fillna("") == fresh["options"][0])].reset_index(drop=True)
+    kept = kept[same & (kept["options"].astype(object).fillna("") == fresh["options"][0])].reset_index(drop=True)
     assert len(kept) == len(fresh)
     row = tables.last_epoch(fresh).iloc[0]
     rank = tables.ranks(row)
