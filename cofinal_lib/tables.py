@@ -216,8 +216,10 @@ def printed_cell(target: str, method: str, without: str = "") -> float:
 
 def as_files(artefact: str, results: pd.DataFrame, command: str) -> dict[str, str]:
     """A table as {"html": a page, "tex": a LaTeX tabular}, with the line that says where it comes from."""
-    table = cost_frame(results) if artefact == "table2" else results_table(results)
-    line = f"Counted, no data · {command}" if artefact == "table2" else signature(results, command)
+    if artefact == "table2":
+        table, line = cost_frame(results), f"Counted, no data; times: table2-times.csv · {command}"
+    else:
+        table, line = results_table(results), signature(results, command)
     heading = TITLES[artefact]
     html = styled(table, artefact).set_caption(f"{heading}. {line}").to_html()
     page = f'<!doctype html>\n<html lang="en">\n<meta charset="utf-8">\n<title>{heading}</title>\n{html}</html>\n'
@@ -289,10 +291,16 @@ def signed_cell(mean: float, low: float, high: float) -> str:
 
 def cost_frame(counted: pd.DataFrame) -> pd.DataFrame:
     """Table 2's counts, of `results.costs_of_scoring`: parameters and multiply-accumulates, counted and printed."""
-    columns = {
-        ("parameters, million", "counted"): counted["parameters_m"].map("{:.2f}".format),
-        ("parameters, million", "printed"): counted["printed_m"].map(lambda v: NOTHING if pd.isna(v) else f"{v:.2f}"),
-        ("MACs, billion", "counted"): counted["gmacs"].map("{:.4f}".format),
-        ("MACs, billion", "printed"): counted["printed_gmacs"].map(lambda v: NOTHING if pd.isna(v) else f"{v:.4f}"),
-    }
+
+    def as_text(values: pd.Series, form: str) -> pd.Series:
+        return values.map(lambda v: NOTHING if pd.isna(v) else f"{v:{form}}")
+
+    columns = {}
+    for head, ours, paper, form in (
+        ("parameters, million", "parameters_m", "printed_m", ".2f"),
+        ("MACs, billion", "gmacs", "printed_gmacs", ".4f"),
+    ):
+        columns[head, "counted"] = as_text(counted[ours], form)
+        columns[head, "printed"] = as_text(counted[paper], form)
+        columns[head, "printed /\ncounted"] = as_text(counted[paper] / counted[ours], ".2f")
     return pd.DataFrame(columns).set_axis([METHOD_NAMES[m] for m in counted["method"]])

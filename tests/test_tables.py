@@ -346,6 +346,17 @@ def test_files_say_where_their_numbers_come_from(artefact):
     assert ("w/o GPM" in page) == (artefact == "table3")
 
 
+def test_table_2_stands_beside_the_printed_one_as_a_factor():
+    frame = pd.DataFrame({"method": ["ms-lstm", "hgcn"], "parameters_m": [2.5, 1.25], "gmacs": [0.1, 0.08]})
+    frame = frame.assign(printed_m=[np.nan, 0.5], printed_gmacs=[np.nan, 1.12])
+    files = tables.as_files("table2", frame, "cofinal reproduce table2 --profile quick")
+    shown = tables.cost_frame(frame)
+    assert list(shown.loc["HGCN"]) == ["1.25", "0.50", "0.40", "0.0800", "1.1200", "14.00"]
+    assert list(shown.loc["MS-LSTM"]) == ["2.50", "–", "–", "0.1000", "–", "–"]
+    for text in files.values():
+        assert "times: table2-times.csv · cofinal reproduce table2 --profile quick" in text and "1.1200" in text
+
+
 # --------------------------------------------------------------------------------------- whatever is there
 
 

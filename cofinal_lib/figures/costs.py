@@ -18,10 +18,10 @@ def tried_table(compared: pd.DataFrame) -> Styler:
     columns = {
         ("parameters, million", "counted"): compared["parameters_m"],
         ("parameters, million", "printed"): compared["printed_m"],
-        ("parameters, million", "printed ÷\ncounted"): compared["times_m"],
+        ("parameters, million", "printed /\ncounted"): compared["times_m"],
         ("MACs, billion", "counted"): compared["gmacs"],
         ("MACs, billion", "printed"): compared["printed_gmacs"],
-        ("MACs, billion", "printed ÷\ncounted"): compared["times_gmacs"],
+        ("MACs, billion", "printed /\ncounted"): compared["times_gmacs"],
     }
     return styled(pd.DataFrame(columns).map("{:.3g}".format), "tried", sources=True)
 
