@@ -116,12 +116,21 @@ class ConvSkipLSTM(nn.Module):
             nn.init.constant_(linear.bias, 1.0 if linear is self.update else 0.0)  # at first, update every step
 
     def forward(self, clips: Tensor, lengths: Tensor, random_start: bool) -> Tensor:
-        """Clips (B, C, D), zero where none is, and lengths (B,) -> the state after the last window, (B, hidden_dim)."""
+        """Clips (B, C, D), zero where none is, and lengths (B,) -> the state after the last window, (B, hidden_dim).
+
+        Raises:
+            CofinalError: a batch in training has one window in all, which batch normalisation cannot centre.
+        """
         kernel, stride = self.conv.kernel_size[0], self.conv.stride[0]
         clips = nn.functional.pad(clips, (0, 0, 0, max(0, LONGEST_KERNEL - clips.shape[1])))
         windows = self.conv(clips.mT).relu().mT  # (B, T, hidden_dim)
         n_windows = ((lengths - kernel) // stride + 1).clamp(min=1)
         exists = torch.arange(windows.shape[1], device=clips.device) < n_windows[:, None]  # (B, T)
+        if self.training and exists.sum() < 2:
+            raise CofinalError(
+                f"MS-LSTM: a training batch is one routine of {int(lengths[0])} clips, a single window, and nothing "
+                "can be normalised; train with a routine more or less"
+            )
         normed = torch.zeros_like(windows)
         normed[exists] = self.norm(windows[exists])
         states = self._skip_lstm(self.gates_x(normed), random_start)  # (T, B, hidden_dim)

@@ -185,3 +185,11 @@ def test_batch_statistics_are_over_clips_and_windows_that_exist():
             missing = max(0, scale.conv.kernel_size[0] - len(routine))
             windows.append(scale.conv(torch.nn.functional.pad(routine.T, (0, missing))).relu().T)
         assert torch.allclose(scale.norm.running_mean, 0.1 * torch.cat(windows).mean(0), atol=1e-6)
+
+
+def test_a_batch_of_one_window_is_refused_in_words_and_of_two_is_not():
+    model = build().train()
+    model(torch.randn(1, 12, 5), torch.tensor([12]))
+    with pytest.raises(CofinalError, match="one routine of 11 clips, a single window"):
+        model(torch.randn(1, 12, 5), torch.tensor([11]))
+    model.eval()(torch.randn(1, 12, 5), torch.tensor([11]))
