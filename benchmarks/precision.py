@@ -9,16 +9,20 @@ chosen. On Fis-V clips are averaged by sixteens and networks are thin, so that 2
 Rows: a target, method, precision and seed with its srcc and seconds.
 """
 
-import argparse
 import time
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from typing import Annotated
 
 import pandas as pd
+import torch
+import typer
 
 from cofinal_lib import results
+from cofinal_lib.command import run as run_command
 from cofinal_lib.data import load
+from cofinal_lib.errors import CofinalError
 from cofinal_lib.experiments import spec
 from cofinal_lib.metrics import spearman
 from cofinal_lib.rivals import METHODS
@@ -34,33 +38,30 @@ ARMS = [  # profile, target, method, its options, clips averaged into one
 ]
 
 
-def main() -> None:
+def main(device: str = "cpu", seeds: Annotated[int, typer.Option(min=1)] = 10, out: Path | None = None) -> None:
     """Train every arm in every precision, print a line for each and write the rows."""
-    parse = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parse.add_argument("--device", default="cpu", choices=("cpu", "cuda"))
-    parse.add_argument("--seeds", type=int, default=10)
-    parse.add_argument("--out", type=Path)
-    given = parse.parse_args()
+    if device not in ("cpu", "cuda")[: 1 + torch.cuda.is_available()]:
+        raise CofinalError(f"device {device!r} is not here; expected cpu, or cuda where torch finds a GPU")
     rows = []
     for profile, target, method, options, pool in ARMS:
         data = load(target).pooled(pool)
         test = data.rows("test").numpy()
-        for precision in ("full", "bf16") + (("tf32",) if given.device == "cuda" else ()):
-            run = replace(spec(profile, target, method, **options), device=given.device, precision=precision)
+        for precision in ("full", "bf16") + (("tf32",) if device == "cuda" else ()):
+            run = replace(spec(profile, target, method, **options), device=device, precision=precision)
             schedule, build = replace(run.schedule, holdout=0), partial(METHODS[method], run.config(data))
             start = time.perf_counter()
-            trained = fit(build, data, range(given.seeds), schedule, device=given.device)
-            seconds = (time.perf_counter() - start) / given.seeds
+            trained = fit(build, data, range(seeds), schedule, device=device)
+            seconds = (time.perf_counter() - start) / seeds
             for result in trained:
                 srcc = spearman(result.predictions[-1, test, 0], data.scores.numpy()[test])
                 head = {"target": target, "source": data.source, "method": method, "pool": pool, "epochs": run.epochs}
                 rows.append(head | {"precision": precision, "seed": result.seed, "srcc": srcc, "seconds": seconds})
-            mean = pd.DataFrame(rows[-given.seeds :])["srcc"].mean()
+            mean = pd.DataFrame(rows[-seeds:])["srcc"].mean()
             print(f"{target} {method} {precision}: {mean:.4f}, {seconds:.1f} s a seed", flush=True)
-    if given.out:
-        kept = pd.DataFrame(rows).assign(device=device_name(given.device))
-        results.whole_csv(given.out, kept)
+    if out:
+        kept = pd.DataFrame(rows).assign(device=device_name(device))
+        results.whole_csv(out, kept)
 
 
 if __name__ == "__main__":
-    main()
+    run_command(main)

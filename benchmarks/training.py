@@ -13,7 +13,6 @@ machine's own matrix-product peak, minutes for a seed's two trainings of 200 epo
 against one; and how the cost grows as one size doubles.
 """
 
-import argparse
 import math
 import multiprocessing
 import statistics
@@ -22,16 +21,20 @@ import warnings
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from typing import Annotated
 
 import numpy as np
 import pandas as pd
 import torch
+import typer
 from torch import nn
 from torch.utils.data import DataLoader, Dataset
 from torch.utils.flop_counter import FlopCounterMode
 
+from cofinal_lib.command import run
 from cofinal_lib.data.features import FeatureSet
 from cofinal_lib.dropout import Dropout
+from cofinal_lib.errors import CofinalError
 from cofinal_lib.padding import existing_clips
 from cofinal_lib.rivals import GDLT, CoFInAl, ReleasedCoFInAl
 from cofinal_lib.rivals.attention import OneHead
@@ -182,14 +185,10 @@ def thin(width: int = 64):
     return partial(CoFInAl, replace(CoFInAl.Config(), feature_dim=width, procedure_dim=64, score_dim=64))
 
 
-def main() -> None:
+def main(out: Path | None = None, turns: Annotated[int, typer.Option(min=1)] = 3, device: str = "cpu") -> None:
     """Measure, print, and keep."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--out")
-    parser.add_argument("--turns", type=int, default=3)
-    parser.add_argument("--device", default="cpu")
-    given = parser.parse_args()
-    turns, device = given.turns, given.device
+    if device not in ("cpu", "cuda")[: 1 + torch.cuda.is_available()]:
+        raise CofinalError(f"device {device!r} is not here; expected cpu, or cuda where torch finds a GPU")
     warnings.filterwarnings("ignore", "This DataLoader will create")
     torch.set_num_threads(1)
     a, b = torch.randn(2, 1024, 1024, device=device)
@@ -240,12 +239,14 @@ def main() -> None:
     took = seconds(jobs, 15 * turns, device)
     for name in ("routines", "clips", "width", "seeds"):
         keep(method="cofinal", size=f"quick, {name} doubled", ours=took[name], ratio=took[name] / took["nothing"])
-    if given.out:
+    if out:
         kept = pd.DataFrame(rows).assign(
             peak_gflops=peak, device=device_name(device), torch=torch.__version__.split("+")[0], turns=turns
         )
-        kept.to_csv(given.out, index=False, float_format="%.4g")
+        from cofinal_lib import results  # not above: a process that measures its memory imports this file
+
+        results.whole_csv(out, kept)
 
 
 if __name__ == "__main__":
-    main()
+    run(main)

@@ -268,30 +268,9 @@ def doctor():
 
 def main():
     """Run the command line; what a reader can mend is one line on stderr and exit code 2."""
-    try:
-        code = app(prog_name="cofinal", standalone_mode=False)
-    except CofinalError as error:
-        code = _complain(str(error))
-    except typer.Abort:  # Ctrl-C, as older Typers tell it; newer ones return 130 themselves
-        code = 130
-    except ImportError as error:
-        if "cofinal_lib" in str(error):
-            raise  # a fault of ours
-        code = _complain(f"{error}; cofinal doctor says what is missing")
-    except OSError as error:
-        code = _complain(f"{error.filename or 'file system'}: {error.strerror or error}")
-    except Exception as error:
-        if not hasattr(error, "format_message"):  # not the parser's word on an option, but a fault of ours
-            raise
-        message = error.format_message()  # empty where the help was shown instead
-        asked = getattr(getattr(error, "ctx", None), "command_path", "cofinal")  # "cofinal train", "cofinal data check"
-        code = _complain(f"{message.rstrip('.')}; see {asked} --help") if message else 2
-    sys.exit(code)
+    from cofinal_lib.command import run  # below the word on a missing typer
 
-
-def _complain(message: str) -> int:
-    print("cofinal: " + " ".join(message.split()), file=sys.stderr)
-    return 2
+    run(app, "cofinal")
 
 
 if __name__ == "__main__":

@@ -372,9 +372,10 @@ def versions() -> dict[str, str]:
 
 # Parts of the library that change no run: they choose runs, or show them.
 SHOWING = (
-    "artefact.py", "checkpoint.py", "claims/", "classroom", "cli.py", "collapse.py", "crossval.py", "doctor.py",
-    "efficiency.py", "errata.py", "experiments.py", "figures", "honest_record.py", "main_results.py", "paired.py",
-    "paper/", "records.py", "report.py", "reproduce.py", "results.py", "side_by_side.py", "splits.py", "tables.py",
+    "artefact.py", "checkpoint.py", "claims/", "classroom", "cli.py", "collapse.py", "command.py", "crossval.py",
+    "doctor.py", "efficiency.py", "errata.py", "experiments.py", "figures", "honest_record.py", "main_results.py",
+    "paired.py", "paper/", "records.py", "report.py", "reproduce.py", "results.py", "side_by_side.py", "splits.py",
+    "tables.py",
 )  # fmt: skip
 
 

@@ -8,13 +8,15 @@ Writes into FOLDER, by default results/reference/paper:
 To keep it within minutes on one core, four clips are averaged into one and training lasts 100 epochs.
 """
 
-import sys
 from pathlib import Path
+from typing import Annotated
 
 import pandas as pd
+import typer
 
 from cofinal_lib import results
 from cofinal_lib.artefact import watch
+from cofinal_lib.command import run
 from cofinal_lib.data import load
 from cofinal_lib.records import REFERENCE
 from cofinal_lib.runs import RunSpec, made_here
@@ -22,7 +24,7 @@ from cofinal_lib.runs import RunSpec, made_here
 TARGET, EPOCHS, SEEDS, POOLED = "fisv/pcs", 100, (0, 1), 4
 
 
-def main(folder: Path) -> None:
+def main(folder: Annotated[Path, typer.Argument()] = REFERENCE / "paper") -> None:
     """Train each seed; the files appear when both are done."""
     spec = RunSpec(TARGET, "cofinal-released", SEEDS, EPOCHS)
     made = made_here()
@@ -42,6 +44,4 @@ def main(folder: Path) -> None:
 
 
 if __name__ == "__main__":
-    if len(sys.argv) > 2:
-        sys.exit(__doc__)
-    main(Path(sys.argv[1]) if len(sys.argv) == 2 else REFERENCE / "paper")
+    run(main)

@@ -13,6 +13,7 @@ from functools import partial
 import pandas as pd
 
 from cofinal_lib import results
+from cofinal_lib.command import run
 from cofinal_lib.crossval import corrected_interval, cross_validate
 from cofinal_lib.data import load
 from cofinal_lib.metrics import bootstrap_interval, spearman
@@ -63,4 +64,4 @@ def _knobs(fitted) -> str:
 
 
 if __name__ == "__main__":
-    main()
+    run(main)

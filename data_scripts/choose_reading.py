@@ -19,7 +19,9 @@ import typer
 
 from cofinal_lib.baselines import ridge_on_mean_clip
 from cofinal_lib.cofinal import CoFInAl
+from cofinal_lib.command import run
 from cofinal_lib.data import load
+from cofinal_lib.errors import CofinalError
 from cofinal_lib.metrics import spearman
 from cofinal_lib.records import REFERENCE
 from cofinal_lib.results import add_row
@@ -36,7 +38,12 @@ def main(
     arm: Annotated[list[str] | None, typer.Option(help="Only this arm; may be repeated.")] = None,
 ) -> None:
     """Add to OUT a row for each fold of each arm that it lacks."""
-    task = ARMS[target.split("/")[0]]
+    dataset = target.split("/")[0]
+    if dataset not in ARMS:
+        raise CofinalError(f"no readings for {target!r}; readings.toml has some for targets of {', '.join(ARMS)}")
+    task = ARMS[dataset]
+    if unknown := set(arm or ()) - set(task["arms"]):
+        raise CofinalError(f"no arm {', '.join(map(repr, unknown))}; readings.toml lists them under [{dataset}.arms]")
     whole = load(target)
     data = whole.only(whole.rows("train")).pooled(task["pool"])
     for name in arm or task["arms"]:
@@ -69,4 +76,4 @@ def reached(target: str, arm: dict, fold, seed: int, epochs: int) -> dict:
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    run(main)

@@ -6,10 +6,10 @@ The Makefile keeps the output and executes the chapters again when it differs.
 """
 
 import json
-import sys
 
 import torch
 
+from cofinal_lib.command import run
 from cofinal_lib.data import registry, state
 from cofinal_lib.records import RESULTS
 
@@ -23,6 +23,4 @@ def main(profile: str) -> None:
 
 
 if __name__ == "__main__":
-    if len(sys.argv) != 2:
-        sys.exit(__doc__)
-    main(sys.argv[1])
+    run(main)

@@ -12,12 +12,13 @@ import math
 
 import numpy as np
 
+from cofinal_lib.command import run
 from cofinal_lib.metrics import spearman
 
 EPOCHS, TRAIN, TEST, BATCH, SUBGRADES = 200, 200, 50, 32, 100
 
 
-def main():
+def main() -> None:
     """Print the log."""
     rng = np.random.default_rng(7)
     train, test = (rng.normal(0.61, 0.126, n) for n in (TRAIN, TEST))
@@ -40,4 +41,4 @@ def main():
 
 
 if __name__ == "__main__":
-    main()
+    run(main)

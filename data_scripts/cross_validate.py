@@ -6,24 +6,30 @@ ARM is one of cofinal_lib.crossval.ARMS, by default all. Kill it and start it ag
 run again. Folds are the same for every arm, so that arms can be compared fold by fold.
 """
 
-import sys
 from itertools import product
+from typing import Annotated
 
 import pandas as pd
+import typer
 
 from cofinal_lib import results
+from cofinal_lib.command import run
 from cofinal_lib.crossval import ARMS, cross_validate
 from cofinal_lib.data import load
+from cofinal_lib.errors import CofinalError
 from cofinal_lib.records import REFERENCE
 from cofinal_lib.runs import RunSpec, checkout
 
 OUT = REFERENCE / "paper" / "crossval.csv"
 
 
-def main(arms: list[str]) -> None:
+def main(arms: Annotated[list[str] | None, typer.Argument(help=f"Some of {', '.join(ARMS)}.")] = None) -> None:
     """Run what is missing of some arms, one repeat of all after the other, and keep every fold as it ends."""
+    arms = arms or list(ARMS)
+    if unknown := set(arms) - set(ARMS):
+        raise CofinalError(f"no arm {', '.join(sorted(unknown))}; expected some of {', '.join(ARMS)}")
     if (checkout() or "").endswith("+changes"):
-        sys.exit("cross_validate.py: the library differs from its commit; commit first, so that rows can be made again")
+        raise CofinalError("the library differs from its commit; commit first, so that rows can be made again")
     data = {target: load(target) for target in ("fisv/tes", "fisv/pcs")}
     for repeat in range(max(ARMS[arm].repeats for arm in arms)):
         for target, arm in product(data, arms):
@@ -45,6 +51,4 @@ def _kept() -> pd.DataFrame:
 
 
 if __name__ == "__main__":
-    if set(sys.argv[1:]) - set(ARMS):
-        sys.exit(__doc__)
-    main(sys.argv[1:] or list(ARMS))
+    run(main)

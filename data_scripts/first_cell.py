@@ -13,6 +13,7 @@ from pathlib import Path
 import yaml
 
 from cofinal_lib import __version__
+from cofinal_lib.command import run
 
 ROOT = Path(__file__).resolve().parents[1]
 # Below a chapter's parameters: install where missing, check, say the device.
@@ -87,8 +88,13 @@ def with_first_cell(notebook: dict, address: str) -> dict:
     return notebook | {"cells": [*cells[: at + 1], first_cell(address), *cells[at + 1 :]]}
 
 
-if __name__ == "__main__":
+def main() -> None:
+    """Write the chapters that differ."""
     for path, text in texts(repository()).items():
         if text != path.read_text():
             path.write_text(text)
             print(path.relative_to(ROOT))
+
+
+if __name__ == "__main__":
+    run(main)

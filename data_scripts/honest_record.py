@@ -17,7 +17,9 @@ import pandas as pd
 import torch
 import typer
 
+from cofinal_lib.command import run
 from cofinal_lib.data import load
+from cofinal_lib.errors import CofinalError
 from cofinal_lib.honest_record import cross_predictions, record
 from cofinal_lib.records import REFERENCE
 from cofinal_lib.results import whole_csv
@@ -39,6 +41,8 @@ def networks(
     epochs: int = 100,
 ) -> None:
     """Train the repaired reading on all training routines and on four fifths of them; keep what it predicts."""
+    if target not in OTHER:
+        raise CofinalError(f"no record is made of {target!r}; expected {' or '.join(OTHER)}")
     whole = load(target)
     data = whole.pooled(pool)
     spec = RunSpec(target, METHOD, epochs=epochs)
@@ -68,7 +72,7 @@ def write_record() -> None:
     for target, other in OTHER.items():
         data, mine = load(target), kept[kept["target"] == target]
         if len(mine) and tuple(mine["id"]) != data.ids:
-            raise SystemExit(f"{path}: the routines of {target} are not those of the data; run networks again")
+            raise CofinalError(f"{path}: the routines of {target} are not those of the data; run networks again")
         pair = {"CoFInAl, repaired": (mine["held_out"].to_numpy(), mine["predicted"].to_numpy())} if len(mine) else {}
         tables.append(record(data, load(other).scores.numpy(), pair))
         print(tables[-1].to_string(index=False))
@@ -76,4 +80,4 @@ def write_record() -> None:
 
 
 if __name__ == "__main__":
-    app()
+    run(app)

@@ -13,10 +13,14 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import Annotated
 
+import typer
 from release import sha256  # the script beside this one
 
+from cofinal_lib.command import run
 from cofinal_lib.data import registry
+from cofinal_lib.errors import CofinalError
 
 ROOT = Path(__file__).resolve().parents[1]
 README = """\
@@ -31,22 +35,28 @@ Check: sha256sum --check --quiet SHA256SUMS; COFINAL_MIRROR=$PWD/data env/bin/co
 """
 
 
-def main(release: Path, kit: Path, datasets: list[str]) -> None:
+def main(release: Path, kit: Path, datasets: Annotated[list[str] | None, typer.Argument()] = None) -> None:
     """Fill the folder and pack it."""
     if kit.exists():
-        sys.exit(f"{kit} is there already: name a new folder")
-    if not list(release.glob("*.whl")):
-        sys.exit(f"{release} holds no wheel: python data_scripts/release.py makes it")
-    (wheel,) = release.glob("*.whl")
+        raise CofinalError(f"{kit} is there already: name a new folder")
+    wheel, pages, chapters = (_only(release, pattern) for pattern in ("*.whl", "*-html.zip", "*-notebooks.zip"))
+    datasets = dict.fromkeys(datasets or registry.DATASETS)
+    if unknown := set(datasets) - set(registry.DATASETS):
+        raise CofinalError(f"unknown data set {', '.join(unknown)}; expected some of {', '.join(registry.DATASETS)}")
+    data = {dataset: registry.fetch_dataset(dataset, progress=True) for dataset in datasets}
     kit.mkdir(parents=True)
-    shutil.unpack_archive(next(release.glob("*-html.zip")), kit / "pages")
-    shutil.unpack_archive(next(release.glob("*-notebooks.zip")), kit / "chapters")
+    shutil.unpack_archive(pages, kit / "pages")
+    shutil.unpack_archive(chapters, kit / "chapters")
     lock = shutil.copy(ROOT / "requirements.lock", kit)
     wheels = [sys.executable, "-m", "pip", "wheel", "-q", "-w", kit / "wheels", "-r", lock]
-    subprocess.run(wheels, check=True)
+    try:
+        subprocess.run(wheels, check=True)
+    except subprocess.CalledProcessError:
+        shutil.rmtree(kit)
+        raise CofinalError("pip made no wheels of requirements.lock, and said why above; nothing is kept") from None
     shutil.copy(wheel, kit / "wheels")
-    for dataset in datasets or registry.DATASETS:
-        shutil.copytree(registry.fetch_dataset(dataset, progress=True), kit / "data" / dataset)
+    for dataset, folder in data.items():
+        shutil.copytree(folder, kit / "data" / dataset)
     python = ".".join(platform.python_version_tuple()[:2])
     told = README.format(python=python, system=platform.system(), machine=platform.machine(), wheel=wheel.name)
     (kit / "README.txt").write_text(told)
@@ -55,7 +65,14 @@ def main(release: Path, kit: Path, datasets: list[str]) -> None:
     print(shutil.make_archive(str(kit), "zip", kit.parent, kit.name))
 
 
+def _only(release: Path, pattern: str) -> Path:
+    found = list(release.glob(pattern))
+    if len(found) != 1:
+        raise CofinalError(
+            f"{release} holds {len(found)} files {pattern}, expected one; python data_scripts/release.py makes it"
+        )
+    return found[0]
+
+
 if __name__ == "__main__":
-    if len(sys.argv) < 3:
-        sys.exit(__doc__)
-    main(Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3:])
+    run(main)

@@ -8,6 +8,7 @@ The squats, 10 seeds, 200 epochs: some three minutes on one CPU core.
 import pandas as pd
 
 from cofinal_lib import errata, results
+from cofinal_lib.command import run
 from cofinal_lib.data import load
 from cofinal_lib.records import REFERENCE
 from cofinal_lib.runs import RunSpec, made_here
@@ -28,4 +29,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run(main)

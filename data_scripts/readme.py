@@ -13,6 +13,7 @@ from pathlib import Path
 import pandas as pd
 
 from cofinal_lib import claims, experiments, main_results, results, tables
+from cofinal_lib.command import run
 from cofinal_lib.data import OFFICIAL
 from cofinal_lib.figures import METHOD_NAMES, use_style
 from cofinal_lib.figures.ablations import judged_arms
@@ -174,9 +175,14 @@ def picture(path: Path) -> None:
     figure.savefig(path, dpi=100, metadata={"Software": None, "Data": digest()})
 
 
-if __name__ == "__main__":
+def main() -> None:
+    """Write the pages and their picture."""
     found, table = findings(), block()
     for page, folder in PAGES.items():
         text = between("findings").sub(lambda _, folder=folder: linked(found, folder), page.read_text())
         page.write_text(between("results").sub(lambda _: table, text))
     picture(PICTURE)
+
+
+if __name__ == "__main__":
+    run(main)

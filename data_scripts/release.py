@@ -17,6 +17,8 @@ from importlib.metadata import version
 from pathlib import Path
 
 from cofinal_lib import __version__
+from cofinal_lib.command import run
+from cofinal_lib.errors import CofinalError
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -39,11 +41,11 @@ def main(tag: str, out: Path) -> None:
     """Fill the folder, which must be new."""
     pages = ROOT / "_build" / "html"
     if tag != f"v{__version__}":
-        sys.exit(f"tag {tag} does not fit cofinal_lib {__version__}: expected v{__version__}")
+        raise CofinalError(f"tag {tag} does not fit cofinal_lib {__version__}: expected v{__version__}")
     if not (pages / "index.html").is_file():
-        sys.exit(f"{pages} holds no pages: make book first")
+        raise CofinalError(f"{pages} holds no pages: make book first")
     if out.exists():
-        sys.exit(f"{out} is there already: name a new folder")
+        raise CofinalError(f"{out} is there already: name a new folder")
     out.mkdir(parents=True)
     environment = os.environ | {"SOURCE_DATE_EPOCH": git("log", "-1", "--format=%ct")}
     build = [sys.executable, "-m", "hatchling", "build", "-d", str(out.resolve())]
@@ -71,6 +73,4 @@ def sha256(path: Path) -> str:
 
 
 if __name__ == "__main__":
-    if len(sys.argv) != 3:
-        sys.exit(__doc__)
-    main(sys.argv[1], Path(sys.argv[2]))
+    run(main)

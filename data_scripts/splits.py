@@ -8,12 +8,14 @@ takes longer) the first of them. Both choose their knobs inside the training rou
 it again: what the file holds already is not run again.
 """
 
-import sys
+from typing import Annotated
 
 import pandas as pd
+import typer
 
 from cofinal_lib import results
 from cofinal_lib.baselines import KernelRidge, KernelRidgeConfig, segments
+from cofinal_lib.command import run
 from cofinal_lib.data import load
 from cofinal_lib.metrics import spearman
 from cofinal_lib.records import REFERENCE
@@ -24,7 +26,10 @@ OUT = REFERENCE / "paper" / "splits.csv"
 COLUMNS = ["split", "target", "srcc", "alpha", "method", "n_segments", "source", "device", "commit"]
 
 
-def main(draws: int = 1000, kernel_draws: int = 50) -> None:
+def main(
+    draws: Annotated[int, typer.Argument(min=0, metavar="SPLITS")] = 1000,
+    kernel_draws: Annotated[int, typer.Argument(min=0, metavar="KERNEL_SPLITS")] = 50,
+) -> None:
     """Add what the file lacks; splits, and so rows, are the same on every machine up to rounding."""
     found = results.read_csv(OUT) if OUT.is_file() else pd.DataFrame(columns=COLUMNS)
     data = load("fisv/tes")
@@ -58,6 +63,4 @@ def _keep(found: pd.DataFrame, rows: pd.DataFrame, method: str) -> pd.DataFrame:
 
 
 if __name__ == "__main__":
-    if len(sys.argv) > 3:
-        sys.exit(__doc__)
-    main(*map(int, sys.argv[1:]))
+    run(main)

@@ -8,16 +8,18 @@ Measures: "largest weight" of Eq. 10's mask, a mean over test routines; "within 
 `cofinal_lib.collapse`) of the coarse classifier's last-layer features, and its "grade accuracy", on training routines.
 """
 
-import sys
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from typing import Annotated
 
 import pandas as pd
 import torch
+import typer
 
 from cofinal_lib.cofinal import CoFInAl
 from cofinal_lib.collapse import within_class_collapse
+from cofinal_lib.command import run
 from cofinal_lib.data import load
 from cofinal_lib.results import whole_csv
 from cofinal_lib.runs import RunSpec, made_here
@@ -43,7 +45,7 @@ def measures(model: CoFInAl, data) -> dict[str, float]:
     }
 
 
-def main(target: str, seeds: int, out: Path) -> None:
+def main(target: str, seeds: Annotated[int, typer.Argument(min=1)], out: Path) -> None:
     """Train, measure and write."""
     data, spec, rows = load(target), RunSpec(target), []
     build = partial(CoFInAl, spec.config(data))
@@ -62,6 +64,4 @@ def main(target: str, seeds: int, out: Path) -> None:
 
 
 if __name__ == "__main__":
-    if len(sys.argv) != 4:
-        sys.exit(__doc__)
-    main(sys.argv[1], int(sys.argv[2]), Path(sys.argv[3]))
+    run(main)

@@ -7,14 +7,16 @@ CoFInAl is the method as printed, its grades spanning the training scores.
 The soft score after the last epoch counts.
 """
 
-import sys
 from dataclasses import replace
+from typing import Annotated
 
 import numpy as np
 import torch
+import typer
 
 from cofinal_lib import CoFInAl, CoFInAlConfig
 from cofinal_lib.baselines import ridge_on_mean_clip
+from cofinal_lib.command import run
 from cofinal_lib.data.features import FeatureSet
 from cofinal_lib.data.twin import TWIN_TARGETS, oracle, simulate
 from cofinal_lib.metrics import fisher_mean, spearman
@@ -30,8 +32,13 @@ def cofinal(data: FeatureSet, seed: int, epochs: int) -> np.ndarray:
     return result.predictions[-1, :, 0]
 
 
-def main(seeds: int = 3, feature_dim: int = 128, epochs: int = 60) -> None:
+def main(
+    seeds: Annotated[int, typer.Argument(min=1)] = 3,
+    feature_dim: Annotated[int, typer.Argument(min=1)] = 128,
+    epochs: Annotated[int, typer.Argument(min=1)] = 60,
+) -> None:
     """Print one line a target."""
+    torch.set_num_threads(1)  # the same numbers however many cores there are
     print(f"{seeds} seeds, feature_dim {feature_dim}, {epochs} epochs\ntarget        oracle   ridge  CoFInAl")
     for target in TWIN_TARGETS:
         reached = []
@@ -44,5 +51,4 @@ def main(seeds: int = 3, feature_dim: int = 128, epochs: int = 60) -> None:
 
 
 if __name__ == "__main__":
-    torch.set_num_threads(1)  # the same numbers however many cores there are
-    main(*map(int, sys.argv[1:]))
+    run(main)

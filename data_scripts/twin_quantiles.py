@@ -7,11 +7,12 @@ A line of the result is target, fact, level, value; level is the quantile's leve
 Training and test routines are pooled: the official splits are draws from one population.
 """
 
-import sys
 from pathlib import Path
 
 import numpy as np
 
+from cofinal_lib.command import run
+from cofinal_lib.data import registry
 from cofinal_lib.data.readers import read_clips, read_labels
 
 LEVELS = (0, 0.01, 0.025, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.975, 0.99, 1)
@@ -71,7 +72,7 @@ def main(folder: Path) -> None:
         facts += score_facts(
             apparatus.lower(), rows["split"], rows["difficulty"], rows["execution"], rows["total"], clips
         )
-    features = folder / "fisv" / "swintx_avg_fps25_clip32"
+    features = folder / "fisv" / registry.CLIP_FOLDER
     routines = [read_clips(features / f"{video}.npy") for video in fisv["video"]]
     clips = [len(r) for r in routines]
     for target in ("tes", "pcs"):
@@ -83,6 +84,4 @@ def main(folder: Path) -> None:
 
 
 if __name__ == "__main__":
-    if len(sys.argv) != 2:
-        sys.exit(__doc__)
-    main(Path(sys.argv[1]))
+    run(main)

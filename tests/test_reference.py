@@ -9,6 +9,7 @@ import pytest
 
 from cofinal_lib import experiments, results, tables
 from cofinal_lib.data import at_hand
+from cofinal_lib.errors import CofinalError
 from cofinal_lib.metrics import spearman_rows
 from cofinal_lib.records import REFERENCE
 from cofinal_lib.runs import device_name, run, versions
@@ -84,9 +85,15 @@ def test_arms_and_settings_made_later_stand_where_the_paper_has_them():
     assert found["method"].iloc[0] == "ridge" and found["options"].tolist() == order
 
 
+def script(monkeypatch, root):
+    """What data_scripts/reference.py does, below another folder than results/."""
+    main = run_path(str(results.RESULTS.parent / "data_scripts" / "reference.py"))["main"]
+    monkeypatch.setattr(results, "RESULTS", root)
+    return main
+
+
 def test_a_partial_folder_updates_the_file(tmp_path, monkeypatch):
-    reference = run_path(str(results.RESULTS.parent / "data_scripts" / "reference.py"))["main"]
-    monkeypatch.setattr(results, "RESULTS", tmp_path)
+    reference = script(monkeypatch, tmp_path)
     spec = experiments.spec("tiny", "twin/ball", "ridge")
     run(spec, tmp_path / "runs")
     reference("tiny", tmp_path / "runs", update=True)
@@ -99,3 +106,27 @@ def test_a_partial_folder_updates_the_file(tmp_path, monkeypatch):
     assert both["method"].tolist() == ["ridge"] * len(first) + ["gdlt"] * len(first)
     assert both["srcc"].tolist() == [*first["srcc"], *[0.5] * len(first)]
     assert not (path.parent / "table3.csv").exists(), "an artefact without a run is left alone"
+
+
+def test_a_twin_of_other_settings_is_another_run(tmp_path, monkeypatch):
+    reference = script(monkeypatch, tmp_path)
+    spec = experiments.spec("tiny", "twin/ball", "ridge")
+    plain = run(spec, tmp_path / "runs")
+    run(replace(spec, twin=spec.twin | {"domain_shift": 2.0}), tmp_path / "runs")  # the later one
+    reference("tiny", tmp_path / "runs", update=True)
+    kept = results.read_csv(tmp_path / "reference" / "tiny" / "table1.csv")
+    assert set(kept["run_id"]) == {plain.record["run_id"]}
+
+
+@pytest.mark.parametrize("update", [False, True])
+def test_a_folder_without_a_run_of_the_profile_leaves_what_is_kept(update, tmp_path, monkeypatch):
+    reference = script(monkeypatch, tmp_path)
+    kept = tmp_path / "reference" / "tiny" / "costs.csv"
+    kept.parent.mkdir(parents=True)
+    kept.write_text("kept")
+    with pytest.raises(CofinalError, match="typo holds no finished run of profile tiny"):
+        reference("tiny", tmp_path / "typo", update)
+    run(replace(experiments.spec("tiny", "twin/ball", "ridge"), epochs=1), tmp_path / "runs")
+    with pytest.raises(CofinalError, match="runs holds no finished run of profile tiny"):
+        reference("tiny", tmp_path / "runs", update)
+    assert [path.name for path in kept.parent.iterdir()] == ["costs.csv"] and kept.read_text() == "kept"
