@@ -30,7 +30,6 @@ TOLERANCE = 0.03
         ("quick", "twin/ball", "table1", "gdlt", {}),
         ("quick", "twin/ball", "table1", "cofinal-released", {}),
         ("paper", "fisv/tes", "table1", "ridge", {}),
-        ("paper", "fisv/pcs", "table1", "c3d-svr", {}),
     ],
 )
 def test_a_fresh_run_gives_what_is_kept(profile, target, artefact, method, options, tmp_path):
