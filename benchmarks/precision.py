@@ -16,17 +16,15 @@ from pathlib import Path
 from typing import Annotated
 
 import pandas as pd
-import torch
 import typer
 
 from cofinal_lib import results
 from cofinal_lib.command import run as run_command
 from cofinal_lib.data import load
-from cofinal_lib.errors import CofinalError
 from cofinal_lib.experiments import spec
 from cofinal_lib.metrics import spearman
 from cofinal_lib.rivals import METHODS
-from cofinal_lib.runs import device_name
+from cofinal_lib.runs import check_device, device_name
 from cofinal_lib.train import fit
 
 THIN = {"procedure_dim": 64, "score_dim": 64}
@@ -40,8 +38,7 @@ ARMS = [  # profile, target, method, its options, clips averaged into one
 
 def main(device: str = "cpu", seeds: Annotated[int, typer.Option(min=1)] = 10, out: Path | None = None) -> None:
     """Train every arm in every precision, print a line for each and write the rows."""
-    if device not in ("cpu", "cuda")[: 1 + torch.cuda.is_available()]:
-        raise CofinalError(f"device {device!r} is not here; expected cpu, or cuda where torch finds a GPU")
+    check_device(device)
     rows = []
     for profile, target, method, options, pool in ARMS:
         data = load(target).pooled(pool)

@@ -34,11 +34,10 @@ from torch.utils.flop_counter import FlopCounterMode
 from cofinal_lib.command import run
 from cofinal_lib.data.features import FeatureSet
 from cofinal_lib.dropout import Dropout
-from cofinal_lib.errors import CofinalError
 from cofinal_lib.padding import existing_clips
 from cofinal_lib.rivals import GDLT, CoFInAl, ReleasedCoFInAl
 from cofinal_lib.rivals.attention import OneHead
-from cofinal_lib.runs import device_name
+from cofinal_lib.runs import check_device, device_name
 from cofinal_lib.temporal_fusion import segment_means
 from cofinal_lib.train import Schedule, Single, Stacked
 
@@ -187,8 +186,7 @@ def thin(width: int = 64):
 
 def main(out: Path | None = None, turns: Annotated[int, typer.Option(min=1)] = 3, device: str = "cpu") -> None:
     """Measure, print, and keep."""
-    if device not in ("cpu", "cuda")[: 1 + torch.cuda.is_available()]:
-        raise CofinalError(f"device {device!r} is not here; expected cpu, or cuda where torch finds a GPU")
+    check_device(device)
     warnings.filterwarnings("ignore", "This DataLoader will create")
     torch.set_num_threads(1)
     a, b = torch.randn(2, 1024, 1024, device=device)

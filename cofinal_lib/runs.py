@@ -199,8 +199,7 @@ def run(
     The run id hashes whatever could change the numbers: spec, data, library, versions, device.
     """
     out = Path(out)
-    if spec.device == "cuda" and not torch.cuda.is_available():
-        raise CofinalError("device 'cuda' is not here: no GPU that torch can use; say --device cpu")
+    check_device(spec.device)
     data = load(spec.target, folder=folder, **spec.twin)
     for split in ("train", "test"):
         if len(data.scores[data.rows(split)].unique()) < 2:
@@ -404,6 +403,12 @@ def checkout() -> str | None:
     if tracked.returncode or commit.returncode:
         return None
     return commit.stdout.strip() + ("+changes" if changed.stdout.strip() else "")
+
+
+def check_device(device: str) -> None:
+    """Raise CofinalError for a device that this machine lacks."""
+    if device not in ("cpu", "cuda")[: 1 + torch.cuda.is_available()]:
+        raise CofinalError(f"device {device!r} is not here; expected cpu, or cuda where torch finds a GPU")
 
 
 def device_name(device: str) -> str:

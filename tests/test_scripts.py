@@ -60,6 +60,7 @@ def test_every_script_shows_how_it_is_used_and_refuses_what_it_does_not_know(pat
         ("choose_reading fisv/pcs --arm typo", "no arm 'typo'; readings.toml lists them under [fisv.arms]"),
         ("choose_reading rg/ball", "'rg/ball'; readings.toml has some for targets of uiprmd, fisv"),
         ("circumstances", "Missing argument"),
+        ("circumstances qick", "unknown profile 'qick'; expected one of tiny, quick"),
         ("claims now", "unexpected extra argument"),
         ("cross_validate", ""),  # no data, or a library with changes
         ("cross_validate nonsense", "no arm nonsense; expected some of"),
