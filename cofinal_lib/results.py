@@ -133,8 +133,8 @@ def _over_routines(epochs: dict[str, list[int]], arrays: dict) -> dict[str, tupl
 def curves(records: Iterable[RunRecord]) -> pd.DataFrame:
     """Learning curves in long form, one row a run, epoch, measure and split: mean, low, high over seeds (Student's).
 
-    Measures: "srcc" (soft) on train, validation and test; "relative_l2" on train and test, which compares methods
-    whose losses differ; "loss", each method's own total on train. Training routines are predicted every fifth epoch.
+    Measures: on train and test "srcc" (soft) and "relative_l2", which compares methods whose losses differ; on train
+    "loss", each method's own total. Training routines are predicted every fifth epoch.
     """
     rows = []
     for record in records:
@@ -149,7 +149,7 @@ def curves(records: Iterable[RunRecord]) -> pd.DataFrame:
         }
         scores, train = arrays["scores"], arrays["is_train"]
         span = np.ptp(scores[train])
-        found = {("srcc", split): values for split, values in srcc_curves(arrays).items()}
+        found = {("srcc", split): curve for split, curve in srcc_curves(arrays).items() if split != "validation"}
         for split, chosen in (("train", train), ("test", ~train)):
             error = (arrays["predictions"][:, :, chosen, 0] - scores[chosen]) / span
             found["relative_l2", split] = 100 * (error**2).mean(-1)  # (S, E)

@@ -98,6 +98,7 @@ def test_curves_count_epochs_from_one_and_measure_errors_in_the_training_range(r
     train, scores = a["is_train"], a["scores"]
     frame = results.curves([run]).set_index(["measure", "split", "epoch"]).sort_index()
     assert list(frame.loc[("srcc", "test")].index) == [1, 2, 3, 4, 5, 6]
+    assert set(frame.index.get_level_values("split")) == {"train", "test"}
     assert list(frame.loc[("srcc", "train")].index) == [5, 6], "where training routines were predicted"
     for split, rows in (("train", train), ("test", ~train)):
         per_seed = [spearman(p[4, rows, 0], scores[rows]) for p in a["predictions"]]

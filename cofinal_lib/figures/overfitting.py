@@ -43,7 +43,6 @@ def learning_curves(results: pd.DataFrame, line: str, measures=("srcc", "loss"))
     fig, axes = plt.subplots(len(rows), len(methods), figsize=size, squeeze=False)
     for along, (target, measure) in zip(axes, rows, strict=True):
         shown = results[(results["target"] == target) & (results["measure"] == measure)]
-        shown = shown[shown["split"].isin(["train", "test"])]
         for ax, method in zip(along, methods, strict=True):
             part = shown[shown["method"] == method]
             if part.empty:
