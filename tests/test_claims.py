@@ -427,7 +427,7 @@ def _kept_curves(root, curves):
     pd.DataFrame(rows).to_csv(root / "paper" / "figure6.csv", index=False)
 
 
-BALL, PCS = ("rg/ball", "gdlt"), ("fisv/pcs", "gdlt")
+BALL, TES, PCS = ("rg/ball", "gdlt"), ("fisv/tes", "gdlt"), ("fisv/pcs", "gdlt")
 
 
 def _crossing_at(epoch):
@@ -441,9 +441,12 @@ def test_curves_cross_where_training_is_first_above_test(tmp_path, monkeypatch):
         found = runs.crossing(25)
         assert found.verdict == verdict and (found.ours == epoch or np.isnan(found.ours) and epoch == 200)
         assert f"above {'never' if epoch == 200 else f'at epoch {epoch} first'}." in found.why
-    _kept_curves(tmp_path, {PCS: _crossing_at(60)})
+    _kept_curves(tmp_path, {TES: _crossing_at(30), PCS: _crossing_at(60)})
     found = runs.crossing(25)
-    assert found.verdict == UNKNOWN and "above at epoch 60 first, by 0.410 at the end" in found.why
+    assert found.verdict == UNKNOWN and "fisv/tes it is above at epoch 30 first, by 0.710 at the end" in found.why
+    assert "fisv/pcs it is above at epoch 60 first, by 0.410 at the end" in found.why
+    _kept_curves(tmp_path, {("fisv/pcs", "cofinal"): _crossing_at(60)})
+    assert runs.NO_GDLT in runs.crossing(25).why
 
 
 def test_a_gap_widens_where_its_end_is_above_its_middle(tmp_path, monkeypatch):
@@ -453,8 +456,10 @@ def test_a_gap_widens_where_its_end_is_above_its_middle(tmp_path, monkeypatch):
         found = runs.widening("")
         assert found.verdict == verdict and found.ours == pytest.approx(gaps[-1])
         assert f"{gaps[1]:.3f} after 100 epochs" in found.why
-    _kept_curves(tmp_path, {PCS: _crossing_at(25)})
-    assert runs.widening("").verdict == UNKNOWN
+    _kept_curves(tmp_path, {TES: _crossing_at(30), PCS: _crossing_at(25)})
+    found = runs.widening("")
+    assert found.verdict == UNKNOWN and "0.260 after 55 epochs and 0.710 after 100" in found.why
+    assert "0.310 after 55 epochs and 0.760 after 100" in found.why
 
 
 def test_of_our_gaps_the_smallest_counts(tmp_path, monkeypatch):

@@ -384,17 +384,25 @@ def _curve(method: str, target: str) -> pd.DataFrame:
     return wide.reindex(columns=["train", "test"]).dropna()
 
 
+NO_GDLT = "no run of GDLT on Fis-V is kept yet"
+
+
+def _fisv_curves() -> list[tuple[str, pd.DataFrame]]:
+    """GDLT's curves on the scores of Fis-V that have run."""
+    curves = [(target, _curve("gdlt", target)) for target in ("fisv/tes", "fisv/pcs")]
+    return [(target, curve) for target, curve in curves if len(curve)]
+
+
 def crossing(printed: int) -> Finding:
-    """After which epoch GDLT's training SRCC surpasses its test SRCC on Ball; Fis-V's PCS is told beside it."""
-    ball, pcs = _curve("gdlt", "rg/ball"), _curve("gdlt", "fisv/pcs")
-    told, source = "no run of GDLT on Fis-V is kept yet", _source(_official("figure6").query("method == 'gdlt'"))
-    if len(pcs):
-        end = pcs["train"].iloc[-1] - pcs["test"].iloc[-1]
-        told = f"on Fis-V's PCS it is above {_first_above(pcs)[1]}, by {end:.3f} at the end"
+    """After which epoch GDLT's training SRCC surpasses its test SRCC on Ball; Fis-V is told in the meantime."""
+    ball, source = _curve("gdlt", "rg/ball"), _source(_official("figure6").query("method == 'gdlt'"))
     if ball.empty:
-        return cannot(
-            "rg features", f"The curve is of Ball; {told} (measured every fifth epoch, without dropout).", source
+        told = "; ".join(
+            f"on {target} it is above {_first_above(curve)[1]}, by {_gaps(curve).iloc[-1]:.3f} at the end"
+            for target, curve in _fisv_curves()
         )
+        why = f"The curve is of Ball; {told or NO_GDLT} (measured every fifth epoch, without dropout)."
+        return cannot("rg features", why, source)
     first, words = _first_above(ball)
     return Finding(HOLDS if abs(first - printed) <= 5 else DIFFERS, f"It is above {words}.", first, source=source)
 
@@ -406,18 +414,24 @@ def _first_above(curve: pd.DataFrame) -> tuple[float, str]:
 
 
 def widening(printed: str) -> Finding:
-    """Whether GDLT's gap of training and test SRCC goes on widening on Ball; Fis-V's PCS is told in the meantime."""
-    ball, pcs = _curve("gdlt", "rg/ball"), _curve("gdlt", "fisv/pcs")
-    shown = pcs if ball.empty else ball
-    if shown.empty:
-        return cannot("rg features", "The curve is of Ball; no run of GDLT on Fis-V is kept yet.")
-    gap = shown["train"] - shown["test"]
-    middle, end = gap.iloc[len(gap) // 2], gap.iloc[-1]
-    told = f"{middle:.3f} after {gap.index[len(gap) // 2]} epochs and {end:.3f} after {gap.index[-1]}"
-    source = _source(_official("figure6").query("method == 'gdlt'"))
+    """Whether GDLT's gap of training and test SRCC goes on widening on Ball; Fis-V is told in the meantime."""
+    ball, source = _curve("gdlt", "rg/ball"), _source(_official("figure6").query("method == 'gdlt'"))
     if ball.empty:
-        return cannot("rg features", f"The curve is of Ball; on Fis-V's PCS the gap is {told}, measured alike.", source)
-    return Finding(HOLDS if end > middle else DIFFERS, f"The gap is {told}.", end, source=source)
+        told = "; ".join(f"on {target} the gap is {_widens(curve)[2]}" for target, curve in _fisv_curves())
+        return cannot("rg features", f"The curve is of Ball; measured alike, {told or NO_GDLT}.", source)
+    middle, end, words = _widens(ball)
+    return Finding(HOLDS if end > middle else DIFFERS, f"The gap is {words}.", end, source=source)
+
+
+def _gaps(curve: pd.DataFrame) -> pd.Series:
+    return curve["train"] - curve["test"]
+
+
+def _widens(curve: pd.DataFrame) -> tuple[float, float, str]:
+    """The gap in the middle and at the end of a `_curve`, and both in words."""
+    gap = _gaps(curve)
+    middle, end = gap.iloc[len(gap) // 2], gap.iloc[-1]
+    return middle, end, f"{middle:.3f} after {gap.index[len(gap) // 2]} epochs and {end:.3f} after {gap.index[-1]}"
 
 
 def overfits_less(printed: str) -> Finding:
