@@ -28,8 +28,8 @@ from cofinal_lib.metrics import mean_interval, pearson_of, spearman_interval, sp
 def learning_curves(results: pd.DataFrame, line: str, measures=("srcc", "loss")) -> Figure:
     """Draw Figure 6: curves by epoch, a column a method, a row a target and measure; bands are over seeds.
 
-    SRCC and R-l2 share an axis along a row; losses do not, for each method has its own. One seed has no band. What was
-    not run stays empty.
+    SRCC and R-l2 share an axis along a row; losses do not, for each method has its own. One seed has no band. Where no
+    curve is kept, the panel says so.
 
     Args:
         results: of `results.curves`. measures: of "srcc", "relative_l2", "loss".
@@ -47,7 +47,7 @@ def learning_curves(results: pd.DataFrame, line: str, measures=("srcc", "loss"))
             part = shown[shown["method"] == method]
             if part.empty:
                 ax.axis("off")
-                ax.text(0.5, 0.5, "not run", ha="center", va="center", fontsize=9, color="0.5", transform=ax.transAxes)
+                ax.text(0.5, 0.5, "no curve", ha="center", va="center", fontsize=9, color="0.5", transform=ax.transAxes)
                 continue
             for split, curve in part.groupby("split", sort=False):
                 mark = "o" if len(curve) == 1 else None
