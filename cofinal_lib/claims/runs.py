@@ -1,5 +1,6 @@
 """Checks against runs on official features: a reader's own in results/paper, else ours in results/reference/paper."""
 
+from collections.abc import Callable
 from contextlib import suppress
 
 import numpy as np
@@ -377,31 +378,29 @@ def backbone_suits(printed: str) -> Finding:
 
 
 def _curve(method: str, target: str) -> pd.DataFrame:
-    """Training and test SRCC where both were measured: index epoch, columns train, test."""
+    """Training and test SRCC where both were measured: index epoch, columns train, test and gap, train less test."""
     frame = _official("figure6")
     chosen = frame[(frame["method"] == method) & (frame["target"] == target) & (frame["measure"] == "srcc")]
     wide = chosen.pivot(index="epoch", columns="split", values="mean")
-    return wide.reindex(columns=["train", "test"]).dropna()
+    both = wide.reindex(columns=["train", "test"]).dropna()
+    return both.assign(gap=both["train"] - both["test"])
 
 
 NO_GDLT = "no run of GDLT on Fis-V is kept yet"
 
 
-def _fisv_curves() -> list[tuple[str, pd.DataFrame]]:
-    """GDLT's curves on the scores of Fis-V that have run."""
-    curves = [(target, _curve("gdlt", target)) for target in ("fisv/tes", "fisv/pcs")]
-    return [(target, curve) for target, curve in curves if len(curve)]
+def _on_fisv(words: Callable[[pd.DataFrame], str]) -> str:
+    """What `words` says of GDLT's `_curve` on each score of Fis-V that has run."""
+    curves = {target: _curve("gdlt", target) for target in ("fisv/tes", "fisv/pcs")}
+    return "; ".join(f"on {target} {words(curve)}" for target, curve in curves.items() if len(curve)) or NO_GDLT
 
 
 def crossing(printed: int) -> Finding:
     """After which epoch GDLT's training SRCC surpasses its test SRCC on Ball; Fis-V is told in the meantime."""
     ball, source = _curve("gdlt", "rg/ball"), _source(_official("figure6").query("method == 'gdlt'"))
     if ball.empty:
-        told = "; ".join(
-            f"on {target} it is above {_first_above(curve)[1]}, by {_gaps(curve).iloc[-1]:.3f} at the end"
-            for target, curve in _fisv_curves()
-        )
-        why = f"The curve is of Ball; {told or NO_GDLT} (measured every fifth epoch, without dropout)."
+        told = _on_fisv(lambda c: f"it is above {_first_above(c)[1]}, by {c['gap'].iloc[-1]:.3f} at the end")
+        why = f"The curve is of Ball; {told} (measured every fifth epoch, without dropout)."
         return cannot("rg features", why, source)
     first, words = _first_above(ball)
     return Finding(HOLDS if abs(first - printed) <= 5 else DIFFERS, f"It is above {words}.", first, source=source)
@@ -417,19 +416,15 @@ def widening(printed: str) -> Finding:
     """Whether GDLT's gap of training and test SRCC goes on widening on Ball; Fis-V is told in the meantime."""
     ball, source = _curve("gdlt", "rg/ball"), _source(_official("figure6").query("method == 'gdlt'"))
     if ball.empty:
-        told = "; ".join(f"on {target} the gap is {_widens(curve)[2]}" for target, curve in _fisv_curves())
-        return cannot("rg features", f"The curve is of Ball; measured alike, {told or NO_GDLT}.", source)
+        told = _on_fisv(lambda c: f"the gap is {_widens(c)[2]}")
+        return cannot("rg features", f"The curve is of Ball; measured alike, {told}.", source)
     middle, end, words = _widens(ball)
     return Finding(HOLDS if end > middle else DIFFERS, f"The gap is {words}.", end, source=source)
 
 
-def _gaps(curve: pd.DataFrame) -> pd.Series:
-    return curve["train"] - curve["test"]
-
-
 def _widens(curve: pd.DataFrame) -> tuple[float, float, str]:
     """The gap in the middle and at the end of a `_curve`, and both in words."""
-    gap = _gaps(curve)
+    gap = curve["gap"]
     middle, end = gap.iloc[len(gap) // 2], gap.iloc[-1]
     return middle, end, f"{middle:.3f} after {gap.index[len(gap) // 2]} epochs and {end:.3f} after {gap.index[-1]}"
 
