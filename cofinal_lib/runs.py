@@ -394,7 +394,7 @@ def checkout() -> str | None:
     """The checkout's commit, "+changes" where files differ from it; None for an installed library."""
     root = Path(__file__).parent
     try:
-        ask = ["git", "-C", str(root)]
+        ask = ["git", "--no-optional-locks", "-C", str(root)]  # whoever kills us must not leave a locked index
         tracked = subprocess.run([*ask, "ls-files", "--error-unmatch", __file__], capture_output=True)
         commit = subprocess.run([*ask, "rev-parse", "HEAD"], capture_output=True, text=True)
         changed = subprocess.run([*ask, "status", "--porcelain", "."], capture_output=True, text=True)

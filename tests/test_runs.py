@@ -5,7 +5,10 @@ import errno
 import itertools
 import json
 import math
+import os
+import re
 import shutil
+import subprocess
 from pathlib import Path
 
 import numpy as np
@@ -239,3 +242,17 @@ def test_ridge_on_the_official_features(mirror):
 def test_a_runs_device_is_the_gpus_name(monkeypatch):
     monkeypatch.setattr(runs.torch.cuda, "get_device_name", lambda: "Some GPU")
     assert runs.device_name("cuda") == "Some GPU"
+
+
+def test_asking_git_for_the_commit_leaves_its_index_alone(tmp_path, monkeypatch):
+    """A `git status` that refreshes the index locks it, and killed at that moment leaves the lock to the reader."""
+    file = tmp_path / "some.py"
+    file.write_text("1\n")
+    git = ["git", "-C", str(tmp_path), "-c", "user.name=a", "-c", "user.email=a@b"]
+    for command in (["init", "-q"], ["add", "."], ["commit", "-qm", "one"]):
+        subprocess.run([*git, *command], check=True)
+    os.utime(file, (0, 0))  # the same content, another time: what a refresh would write down
+    index = (tmp_path / ".git" / "index").read_bytes()
+    monkeypatch.setattr(runs, "__file__", str(file))
+    assert re.fullmatch("[0-9a-f]{40}", runs.checkout())
+    assert (tmp_path / ".git" / "index").read_bytes() == index
