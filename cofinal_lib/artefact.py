@@ -102,11 +102,11 @@ class Watched(ReleasedCoFInAl):
         super().__init__(config, generator)
         self.seen = []  # a batch each: (3, B), scores in points, normalised predictions as logged and by routine
 
-    def loss(self, out, scores):
+    def loss(self, out, scores, targets=None):
         """The released objective, which reads neither of the two predictions."""
         kept = scores, out["score_flat_argmax_batch"], out["score_per_sample"]
         self.seen.append(torch.stack([x.detach().double().cpu() for x in kept]))
-        return super().loss(out, scores)
+        return super().loss(out, scores, targets)
 
 
 MEASURES = {

@@ -2,7 +2,7 @@
 
 from torch import Tensor, nn
 
-from cofinal_lib.padding import existing_clips
+from cofinal_lib.padding import each_clip
 
 PREPARATIONS = ("", "standardise", "layer_norm", "project")
 
@@ -32,10 +32,4 @@ class ClipPreparation(nn.Module):
 
         Padding has no share in a batch's statistics.
         """
-        H, mask = existing_clips(features, lengths)
-        if bool(mask.all()):  # nothing to leave out: no copy
-            return self.layers(H.flatten(0, 1)).view(*mask.shape, -1), mask  # (B, C', D), (B, C')
-        clips = self.layers(H[mask])  # (n, D), the clips that exist, of all routines
-        prepared = clips.new_zeros(*mask.shape, clips.shape[-1])
-        prepared[mask] = clips
-        return prepared, mask
+        return each_clip(self.layers, features, lengths)

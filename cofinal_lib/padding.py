@@ -1,4 +1,9 @@
-"""Routines have different lengths: which clips of a padded batch exist."""
+"""Routines have different lengths: which clips of a padded batch exist.
+
+Lengths may stay on the CPU while the features lie on a GPU: the longest is then known without waiting for the GPU.
+"""
+
+from collections.abc import Callable
 
 import torch
 from torch import Tensor
@@ -9,23 +14,41 @@ def existing_clips(features: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
 
     Args:
         features: (B, C, D_C), anything at all (NaN too) after each routine's last clip.
-        lengths: (B,), how many clips each routine has, at least 1; or the mask itself, (B, C), where features are
-            finite everywhere: then there is nothing to do.
+        lengths: (B,), how many clips each routine has, at least 1; or the mask itself, (B, C), beside features that
+            are finite everywhere: then there is nothing to do.
 
     Returns:
         features (B, C', D_C), C' the longest routine, finite where no clip is, and mask (B, C'), true where one is.
 
     Cutting makes a result independent of how far the batch was padded, to the last bit. A weight of 0 then removes
-    any finite padding, but 0 times NaN is NaN: only such padding is worth the copy that zeroing costs.
+    any finite padding, but 0 times NaN is NaN: only such padding is worth the copy that zeroing costs. A GPU copies
+    sooner than it answers.
     """
     if lengths.dtype == torch.bool:
         return features, lengths
     longest = int(lengths.max())
     features = features[:, :longest]
-    mask = torch.arange(longest, device=features.device) < lengths[:, None]  # (B, C')
-    if not bool(mask.all()) and not bool(features.sum().isfinite()):
+    mask = (torch.arange(longest, device=lengths.device) < lengths[:, None]).to(features.device)  # (B, C')
+    padded = int(lengths.min()) < longest
+    if padded and (features.device.type != "cpu" or not bool(features.sum().isfinite())):
         features = features.masked_fill(~mask.unsqueeze(-1), 0.0)
     return features, mask
+
+
+def each_clip(layer: Callable[[Tensor], Tensor], features: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
+    """Give a layer, (n, D_C) -> (n, D), the clips that exist: padding has no share in a batch's statistics.
+
+    features (B, C, D_C), padded with anything, and lengths (B,); returns (B, C', D), zero where no clip is, and the
+    mask (B, C').
+    """
+    H, mask = existing_clips(features, lengths)
+    B, C = mask.shape
+    if int(lengths.min()) == C:  # nothing to leave out: no copy
+        return layer(H.flatten(0, 1)).view(B, C, -1), mask
+    there = (torch.arange(C, device=lengths.device) < lengths[:, None]).flatten().nonzero().squeeze(1).to(H.device)
+    clips = layer(H.flatten(0, 1)[there])  # (n, D)
+    filled = clips.new_zeros(B * C, clips.shape[-1]).index_copy(0, there, clips)
+    return filled.view(B, C, -1), mask
 
 
 def fixed_clips(features: Tensor, lengths: Tensor, n: int) -> Tensor:
@@ -33,6 +56,7 @@ def fixed_clips(features: Tensor, lengths: Tensor, n: int) -> Tensor:
 
     features (B, C, D_C), padded with anything, and lengths (B,); returns (B, n, D_C).
     """
+    lengths = lengths.to(features.device)
     start = (lengths - n).clamp(min=0) // 2
     clip = start[:, None] + torch.arange(n, device=features.device)  # (B, n)
     exists = clip < lengths[:, None]

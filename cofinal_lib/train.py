@@ -257,8 +257,12 @@ class Single:
         self.model, self.stream = _build(build, seeds[0], device)
         self.solves = hasattr(self.model, "solve")
         self.data, self.schedule, self.device = data, schedule, device
-        self.features, self.lengths = data.features.to(device), data.lengths.to(device)
+        self.features, self.lengths = data.features.to(device), data.lengths  # lengths: see `cofinal_lib.padding`
         self.scores = data.scores.to(self.features)
+        self.targets = None
+        if hasattr(self.model, "targets"):
+            targets = self.model.targets(data.scores.to(data.features))
+            self.targets = {name: value.to(device) for name, value in targets.items()}
         if not self.solves:
             self.optimiser, self.scheduler = _optimiser(_groups(self.model, schedule), schedule)
 
@@ -277,18 +281,20 @@ class Single:
                     totals[name] = totals.get(name, 0) + value.detach()
             self.stream = torch.get_rng_state()
         self.scheduler.step()
-        return {name: np.array([float(value) / len(plan)]) for name, value in totals.items()}
+        means = torch.stack(list(totals.values())).cpu().double().numpy() / len(plan)
+        return dict(zip(totals, means[:, None], strict=True))
 
     def _step(self, batch, starts, crop):
-        lengths = self.lengths[batch]
+        lengths, rows = self.lengths[batch], batch.to(self.device)
         if crop is None:
-            clips = self.features[batch]
+            clips = self.features[rows]
         else:
-            lengths, rows = lengths.clamp(max=crop), zip(batch.tolist(), starts.tolist(), strict=True)
-            clips = torch.stack([self.features[i, s : s + crop] for i, s in rows])
+            lengths, places = lengths.clamp(max=crop), zip(batch.tolist(), starts.tolist(), strict=True)
+            clips = torch.stack([self.features[i, s : s + crop] for i, s in places])
         with _bf16(self.schedule.precision == "bf16", self.device):
             out = self.model(clips, lengths)
-        loss = self.model.loss(_upcast(out, clips.dtype), self.scores[batch])
+        targets = [{name: value[rows] for name, value in self.targets.items()}] if self.targets else []
+        loss = self.model.loss(_upcast(out, clips.dtype), self.scores[rows], *targets)
         self.optimiser.zero_grad()
         loss["total"].backward()
         if self.schedule.clip_norm is not None:
@@ -348,7 +354,7 @@ class Stacked:
         clip = starts[..., None] + torch.arange(C, device=self.device)  # (S, B, C)
         mask = clip < self.lengths[batch][..., None]
         row = batch[..., None] * self.features.shape[1] + clip.clamp(max=self.features.shape[1] - 1)
-        clips = self.features.flatten(0, 1)[row.flatten()].view(*row.shape, -1)  # (S, B, C, D_C)
+        clips = self.features.flatten(0, 1).index_select(0, row.flatten()).view(*row.shape, -1)  # (S, B, C, D_C)
         targets = {name: value[batch] for name, value in self.targets.items()}
         arguments = (clips, mask, self.scores[batch], targets)
         masks = self._dropout_masks(arguments)
@@ -384,29 +390,29 @@ class Stacked:
         }
 
     def batches(self, rows):
-        """Routines of like length, as for one seed: (S, n) each, or (n,) where the seeds have the same."""
+        """Routines of like length, as for one seed, and the longest: (S, n), or (n,) where the seeds have the same."""
         if bool((rows == rows[0]).all()):
             rows = rows[0]
-        order = self.lengths.cpu()[rows].argsort(dim=-1, stable=True)
-        return [batch.to(self.device) for batch in rows.gather(-1, order).split(PREDICTED_AT_ONCE, dim=-1)]
+        order = self.data.lengths[rows].argsort(dim=-1, stable=True)
+        batches = rows.gather(-1, order).split(PREDICTED_AT_ONCE, dim=-1)
+        return [(batch, int(self.data.lengths[batch].max())) for batch in batches]
 
     @torch.no_grad()
     def predict(self, batches, into: np.ndarray) -> None:
         """Write soft and hard scores of the batches' routines into (S, N, 2)."""
         self.template.eval()
-        model, S = self.template.model, len(self.originals)
-        for batch in batches:
+        model, S, found = self.template.model, len(self.originals), []
+        for rows, C in batches:
+            batch = rows.to(self.device)
             run = torch.func.vmap(
                 lambda p, b, *given: torch.func.functional_call(model, (p, b), given),
                 in_dims=(0, 0, *[0 if batch.ndim == 2 else None] * 2),
             )
-            lengths = self.lengths[batch]
-            C = int(lengths.max())
-            mask = torch.arange(C, device=self.device) < lengths[..., None]  # (..., n, C)
+            mask = torch.arange(C, device=self.device) < self.lengths[batch][..., None]  # (..., n, C)
             out = run(self.params, self.buffers, self.features[:, :C][batch], mask)
-            scores = torch.stack([out[f"score_{decoding}"] for decoding in DECODINGS], dim=-1)  # (S, n, 2)
-            rows = batch.expand(S, -1).cpu().numpy()[..., None]
-            np.put_along_axis(into, rows, scores.float().cpu().numpy(), axis=1)
+            found.append(torch.stack([out[f"score_{decoding}"] for decoding in DECODINGS], dim=-1))  # (S, n, 2)
+        rows = torch.cat([rows.expand(S, -1) for rows, _ in batches], dim=1)[..., None]
+        np.put_along_axis(into, rows.numpy(), torch.cat(found, dim=1).float().cpu().numpy(), axis=1)
 
     def models(self):
         """Each seed's model, in evaluation mode."""
@@ -502,11 +508,14 @@ def _optimiser(groups, schedule: Schedule):
 
 
 def _batches_by_length(features: Tensor, lengths: Tensor, rows: Tensor):
-    """Batches of routines of like length, so that little padding is computed: [(rows, features, lengths)]."""
+    """Batches of routines of like length, so that little padding is computed: [(rows, features, lengths)].
+
+    Features may lie on a GPU; rows and lengths, given and returned, lie on the CPU.
+    """
     batches = []
-    for chunk in rows[lengths.cpu()[rows].argsort(stable=True)].split(PREDICTED_AT_ONCE):
+    for chunk in rows[lengths[rows].argsort(stable=True)].split(PREDICTED_AT_ONCE):
         longest = int(lengths[chunk].max())
-        batches.append((chunk, features[chunk, :longest], lengths[chunk]))
+        batches.append((chunk, features[chunk.to(features.device), :longest], lengths[chunk]))
     return batches
 
 
@@ -518,11 +527,11 @@ def predict(model: nn.Module, batches, n: int) -> np.ndarray:
     """
     model.eval()
     forward = getattr(model, "one_by_one", model)
-    scores = np.full((n, len(DECODINGS)), np.nan, dtype=np.float32)
-    for rows, features, lengths in batches:
+    scores, found = np.full((n, len(DECODINGS)), np.nan, dtype=np.float32), []
+    for _, features, lengths in batches:
         out = forward(features, lengths)
-        for column, decoding in enumerate(DECODINGS):
-            scores[rows, column] = out.get(f"score_{decoding}", out.get("score")).cpu()
+        found.append(torch.stack([out.get(f"score_{decoding}", out.get("score")) for decoding in DECODINGS], dim=1))
+    scores[torch.cat([rows for rows, _, _ in batches])] = torch.cat(found).cpu()  # one copy off a GPU
     return scores
 
 
@@ -540,8 +549,7 @@ def embed(model: nn.Module, data: FeatureSet, device: str = "cpu") -> np.ndarray
     batches = _batches_by_length(data.features, data.lengths, torch.arange(len(data)))
     with _drawing_from(torch.Generator().manual_seed(0).get_state(), device):
         rows_and_values = [
-            (rows, model(features.to(device), lengths.to(device))["embedding"].cpu())
-            for rows, features, lengths in batches
+            (rows, model(features.to(device), lengths)["embedding"].cpu()) for rows, features, lengths in batches
         ]
     order = torch.cat([rows for rows, _ in rows_and_values]).argsort()
     return torch.cat([values for _, values in rows_and_values])[order].numpy()

@@ -255,12 +255,16 @@ def test_bf16_changes_rounding_and_little_else(twin, stack):
         Schedule(precision="half")
 
 
-def test_on_a_device_a_step_asks_the_host_for_nothing(twin, monkeypatch):
-    """The stacked step on the meta device, which computes shapes alone: to ask for a value would be an error."""
-    # the fused optimiser knows no meta device
+@pytest.fixture
+def meta(monkeypatch):
+    """A device that computes shapes alone, where to ask for a value is an error; the fused optimiser knows it not."""
     monkeypatch.setattr("cofinal_lib.train._optimiser", lambda params, schedule: (torch.optim.SGD(params, 0.01), None))
-    learner = Stacked(build_for(twin), twin, Schedule(clip_norm=1.0), "meta", [0, 1])
+    return "meta"
+
+
+def test_on_a_device_a_step_asks_the_host_for_nothing(twin, meta):
+    learner = Stacked(build_for(twin), twin, Schedule(clip_norm=1.0), meta, [0, 1])
     batch, starts = torch.arange(8).view(2, 4), torch.zeros(2, 4, dtype=torch.long)
-    loss = learner._step(batch.to("meta"), starts.to("meta"))
-    assert loss["total"].device.type == "meta" and loss["total"].shape == (2,)
+    loss = learner._step(batch.to(meta), starts.to(meta))
+    assert loss["total"].device.type == meta and loss["total"].shape == (2,)
     assert all(p.grad.shape == p.shape and len(p) == 2 for p in learner.params.values())

@@ -10,6 +10,8 @@ A method is an nn.Module class; `fit`, `run` and the command line ask nothing mo
     forward         (features (B, C, D_C), lengths (B,)) -> dict with "score" (B,) in points (or "score_soft" and
                     "score_hard") and "embedding" (B, D), what the method knows of a routine before it scores.
     loss            (out, scores (B,) in points) -> dict of scalars with "total".
+    targets         optional: (scores (N,) in points, on the CPU) -> dict of (N, ...), what the loss compares with; the
+                    loss then takes a batch's of them as a third argument, and need not leave a GPU to compute them.
     groups          optional: (lr) -> parameter groups of the optimiser.
     solve           optional, in place of loss: (features, lengths, scores) fits in one go; then there is one epoch, and
                     nothing is drawn at random: one seed says all. `baselines.Regression` has it for scikit-learn's.

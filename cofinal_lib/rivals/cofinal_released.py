@@ -136,25 +136,34 @@ class ReleasedCoFInAl(GDLT):
         x = embed.reshape(1, -1, embed.shape[-1]) if alone else embed  # (1, B G, D): a sequence of one routine
         return self.regi[0](x, x, x, need_weights=False)[0].reshape(embed.shape)  # (B, G, D)
 
-    def targets(self, y: Tensor) -> dict[str, Tensor]:
-        """Decompose normalised scores y (B,) into target_coarse (B,), a hundredth, and target_etf (B, 100)."""
+    def targets(self, scores: Tensor) -> dict[str, Tensor]:
+        """Normalise scores (B,) in points to y (B,); decompose it into target_coarse (B,), a hundredth, target_subgrade
+        (B,) and its column target_etf (B, 100).
+        """
+        y = normalised(scores, self.config.score_cap)
         level = (y * LEVELS**2).long() if self.config.decomposition == "truncated" else (y * LEVELS**2).round().long()
         subgrade = level % LEVELS
         return {
+            "y": y,
             "target_coarse": (level // LEVELS) / LEVELS,
             "target_subgrade": subgrade,
             "target_etf": self.etf_vec1[:, subgrade].T,  # (B, 100)
         }
 
-    def loss(self, out: dict[str, Tensor], scores: Tensor) -> dict[str, Tensor]:
+    def loss(self, out: dict[str, Tensor], scores: Tensor, targets: dict | None = None) -> dict[str, Tensor]:
         """The released objective (models/loss.py), or, by option, parts of the printed one.
+
+        Args:
+            out: what `forward` returned.
+            scores: (B,), in points.
+            targets: `targets(scores)`, where it is known already.
 
         Returns:
             dr: squared errors of the two Likert scores plus the fine loss; triplet: the regulariser; and "total".
         """
         c = self.config
-        y = normalised(scores, c.score_cap)
-        target = self.targets(y)
+        target = self.targets(scores) if targets is None else targets
+        y = target["y"]
         mse = mse_loss(out["int"], target["target_coarse"])
         mse_revert = mse_loss(out["int_revert"], 1 - target["target_coarse"])
         if c.fine_loss == "l1":

@@ -11,7 +11,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor, nn
 
-from cofinal_lib.padding import existing_clips
+from cofinal_lib.padding import each_clip
 from cofinal_lib.rivals.attention import faster
 from cofinal_lib.train import Schedule
 from cofinal_lib.triplet import hard_triplet_loss, own_prototype
@@ -77,15 +77,10 @@ class GDLT(nn.Module):
 
     def embed(self, features: Tensor, lengths: Tensor) -> Tensor:
         """What the prototypes gather from the clips: (B, C, D_C) and (B,) -> (B, G, D)."""
-        H, mask = existing_clips(features, lengths)
-        padding = None if bool(mask.all()) else ~mask
-        if padding is None:
-            clips = self.in_proj(H.flatten(0, 1)).view(*mask.shape, -1)  # (B, C', D)
-        else:
-            clips = H.new_zeros(*mask.shape, self.config.hidden_dim)
-            clips[mask] = self.in_proj(H[mask])  # batch statistics over clips that exist
+        clips, mask = each_clip(self.in_proj, features, lengths)  # (B, C', D), (B, C')
+        padding = None if int(lengths.min()) == mask.shape[1] else ~mask
         memory = self.transformer.encoder(clips, src_key_padding_mask=padding)
-        queries = self.prototype.weight.expand(len(H), -1, -1)  # (B, G, D)
+        queries = self.prototype.weight.expand(len(clips), -1, -1)  # (B, G, D)
         return self.transformer.decoder(queries, memory, memory_key_padding_mask=padding)
 
     def forward(self, features: Tensor, lengths: Tensor) -> dict[str, Tensor]:

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from cofinal_lib.errors import CofinalError
-from cofinal_lib.padding import existing_clips
+from cofinal_lib.padding import each_clip
 from cofinal_lib.train import Schedule
 
 SCALES = {"scale1": (2, 1), "scale2": (4, 2), "scale3": (8, 4)}  # kernel and stride in clips
@@ -67,10 +67,8 @@ class MSLSTM(nn.Module):
         Returns:
             a dict: score (B,) in points; penalty, a scalar, of the attention; attention (B, C', 50); embedding (B, 64).
         """
-        H, mask = existing_clips(features, lengths)
         random_start = self.training or self.config.random_start == "always"
-        clips = H.new_zeros(*mask.shape, self.config.reduced_dim)  # (B, C', 128)
-        clips[mask] = self.reduce_norm(self.reduce(H[mask]).relu())
+        clips, mask = each_clip(lambda x: self.reduce_norm(self.reduce(x).relu()), features, lengths)  # (B, C', 128)
         summaries, attention, penalty = self.attention(clips, mask)
         read = [scale(clips, lengths, random_start) for scale in self.scales.values()]
         read.append(self.lstm(summaries)[0][:, -1])  # (B, 256) each
@@ -125,16 +123,15 @@ class ConvSkipLSTM(nn.Module):
         clips = nn.functional.pad(clips, (0, 0, 0, max(0, LONGEST_KERNEL - clips.shape[1])))
         windows = self.conv(clips.mT).relu().mT  # (B, T, hidden_dim)
         n_windows = ((lengths - kernel) // stride + 1).clamp(min=1)
-        exists = torch.arange(windows.shape[1], device=clips.device) < n_windows[:, None]  # (B, T)
-        if self.training and exists.sum() < 2:
+        if self.training and int(n_windows.sum()) < 2:
             raise CofinalError(
                 f"MS-LSTM: a training batch is one routine of {int(lengths[0])} clips, a single window, and nothing "
                 "can be normalised; train with a routine more or less"
             )
-        normed = torch.zeros_like(windows)
-        normed[exists] = self.norm(windows[exists])
+        normed, _ = each_clip(self.norm, windows, n_windows)  # (B, T, hidden_dim)
         states = self._skip_lstm(self.gates_x(normed), random_start)  # (T, B, hidden_dim)
-        return states[n_windows - 1, torch.arange(len(clips), device=clips.device)]
+        last = (n_windows - 1).to(clips.device)
+        return states[last, torch.arange(len(clips), device=clips.device)]
 
     def _skip_lstm(self, gates_x: Tensor, random_start: bool) -> Tensor:
         """Run over (B, T, 4 hidden_dim) of gates from the input; returns the hidden states (T, B, hidden_dim)."""

@@ -12,11 +12,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cofinal_lib.data import load
-from cofinal_lib.padding import fixed_clips
+from cofinal_lib.padding import each_clip, fixed_clips
 from cofinal_lib.records import SELECTIONS
 from cofinal_lib.rivals import GDLT, HGCN, METHODS, MSLSTM, SOLVED, ActionNet, ReleasedCoFInAl
 from cofinal_lib.runs import RunSpec, run
-from cofinal_lib.train import Schedule, _groups, _optimiser, embed, fit
+from cofinal_lib.train import Schedule, Single, _groups, _optimiser, embed, fit
 
 SMALL = {  # options for a small twin
     "ridge": {},
@@ -69,6 +69,63 @@ def test_what_stands_in_the_padding_changes_nothing_to_the_last_bit(name, garbag
             results.append(one(*routines(one, padding)) | dict(one.named_buffers()))
     for key, value in results[0].items():
         assert torch.equal(value, results[1][key]) and torch.isfinite(value).all(), key
+
+
+def short_twin():
+    """A small twin, a third of whose routines end within the crop, so that batches are padded."""
+    data = load("twin/ball", feature_dim=8, n_train=24)
+    lengths = torch.where(torch.arange(len(data)) % 3 == 0, data.lengths // 2, data.lengths)
+    features = data.features.masked_fill((torch.arange(data.features.shape[1]) >= lengths[:, None])[..., None], 0.0)
+    assert lengths.min() < data.crop
+    return dataclasses.replace(data, features=features, lengths=lengths)
+
+
+TRAINED = [name for name in METHODS if name not in SOLVED]
+
+
+def built(method, data):
+    return partial(METHODS[method], RunSpec("twin/ball", method, options=SMALL[method]).config(data))
+
+
+@pytest.mark.parametrize("method", TRAINED)
+@pytest.mark.parametrize("padded", [False, True])
+def test_on_a_gpu_neither_a_step_nor_a_prediction_waits_for_a_value(method, padded, monkeypatch):
+    """On the meta device, which computes shapes alone: to ask for a value would be an error."""
+    # the fused optimiser knows no meta device
+    monkeypatch.setattr("cofinal_lib.train._optimiser", lambda params, schedule: (torch.optim.SGD(params, 0.01), None))
+    data = short_twin() if padded else load("twin/ball", feature_dim=8, n_train=24)
+    learner = Single(built(method, data), data, Schedule(clip_norm=1.0), "meta", [0])
+    loss = learner._step(torch.arange(12), torch.zeros(12, dtype=torch.long), data.crop)
+    assert loss["total"].device.type == "meta"
+    model = learner.models()[0]
+    for rows, features, lengths in learner.batches(torch.arange(len(data))[None]):
+        out = getattr(model, "one_by_one", model)(features, lengths)
+        assert out.get("score_soft", out.get("score")).shape == rows.shape
+
+
+@pytest.mark.parametrize("method", TRAINED)
+def test_every_network_trains_on_padded_batches_in_bf16(method):
+    data = short_twin()
+    full, bf16 = (
+        fit(built(method, data), data, [0], Schedule(epochs=2, lr=1e-3, holdout=0, precision=precision))[0]
+        for precision in ("full", "bf16")
+    )
+    assert np.isfinite(bf16.predictions[-1]).all()
+    assert not np.array_equal(bf16.predictions[-1], full.predictions[-1])
+
+
+@settings(deadline=None, max_examples=30)
+@given(st.lists(st.integers(1, 6), min_size=1, max_size=5), st.integers(0, 2))
+def test_a_layer_sees_the_clips_that_exist_and_no_others(lengths, extra):
+    features = torch.full((len(lengths), max(lengths) + extra, 3), torch.nan)
+    for row, n in zip(features, lengths, strict=True):
+        row[:n] = torch.arange(3.0 * n).view(n, 3)
+    seen = []
+    clips, mask = each_clip(lambda x: seen.append(x) or x[:, :2] + 1, features, torch.tensor(lengths))
+    assert torch.equal(seen[0], torch.cat([row[:n] for row, n in zip(features, lengths, strict=True)]))
+    assert mask.sum(1).tolist() == lengths and clips.shape == (*mask.shape, 2)
+    for clip, row, n in zip(clips, features, lengths, strict=True):
+        assert torch.equal(clip[:n], row[:n, :2] + 1) and not clip[n:].any()
 
 
 @pytest.mark.parametrize("garbage", [float("nan"), float("inf"), 1e9])
