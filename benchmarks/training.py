@@ -5,12 +5,13 @@
 The plain loop is the released one's: two DataLoaders whose worker processes start anew each epoch (8 each, as released;
 2 each, which suits two cores better), one seed, the test routines scored one by one after each epoch, modules as their
 authors wrote them, and CoFInAl's Eq. 7 multiplied out as printed, every clip projected. Ours: `cofinal_lib.train`. Both
-on one thread (or one GPU), on random features held in memory, in turns; an epoch trains once and scores the test
-routines.
+on random features held in memory, in turns; an epoch trains once and scores the test routines.
 
-Rows: seconds an epoch (median over turns), ratios, milliseconds and arithmetic of a step and its share of this
-machine's own matrix-product peak, minutes for a seed's two trainings of 200 epochs at that pace, peak memory; ten seeds
-against one; and how the cost grows as one size doubles.
+Rows: seconds an epoch of one seed (median over turns), each loop computing on one thread (or one GPU), and ratios; the
+same of ours with matrix products in bf16; on a CPU also with all cores, as either is used: the plain loop on as many
+threads as torch takes by itself, ours a seed a core, its time divided by the seeds. Then milliseconds and arithmetic of
+a step and its share of this machine's own matrix-product peak, minutes for a seed's two trainings of 200 epochs on one
+thread, peak memory; ten seeds against one; and how the cost grows as one size doubles.
 """
 
 import math
@@ -18,6 +19,7 @@ import multiprocessing
 import statistics
 import time
 import warnings
+from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -27,6 +29,7 @@ import numpy as np
 import pandas as pd
 import torch
 import typer
+from joblib import cpu_count
 from torch import nn
 from torch.utils.data import DataLoader, Dataset
 from torch.utils.flop_counter import FlopCounterMode
@@ -124,8 +127,9 @@ def plain(build, data, workers, device):
 class Ours:
     """What `fit` does in an epoch, for some seeds at once: train, then predict the test routines."""
 
-    def __init__(self, build, data, seeds, device):
-        self.learner = (Stacked if len(seeds) > 1 else Single)(build, data, Schedule(), device, seeds)
+    def __init__(self, build, data, seeds, device, precision="full"):
+        schedule = Schedule(precision=precision)
+        self.learner = (Stacked if len(seeds) > 1 else Single)(build, data, schedule, device, seeds)
         self.kept = data.rows("train").expand(len(seeds), -1)
         self.test = self.learner.batches(data.rows("test").expand(len(seeds), -1))
         self.draws = [torch.Generator().manual_seed(seed) for seed in seeds]
@@ -140,6 +144,45 @@ class Ours:
         """One training step of a single seed, on the first 32 routines."""
         self.learner.model.train()
         self.learner._step(self.kept[0, :32], torch.zeros(32, dtype=torch.long), self.learner.data.crop)
+
+
+@contextmanager
+def every_core(build, size):
+    """A job: an epoch of a seed a core, all at a time, each in a process of its own as in `fit`."""
+    context, cores = multiprocessing.get_context("spawn"), cpu_count()
+    meeting = context.Barrier(cores + 1, timeout=600)
+    processes = [context.Process(target=_core, args=(build, size, seed, meeting), daemon=True) for seed in range(cores)]
+    for process in processes:
+        process.start()
+    try:
+        yield lambda: (meeting.wait(), meeting.wait())
+    finally:
+        for process in processes:
+            process.terminate()
+
+
+def _core(build, size, seed, meeting):
+    torch.set_num_threads(1)
+    ours = Ours(build, routines(*size), [seed], "cpu")
+    while True:
+        meeting.wait()
+        ours()
+        meeting.wait()
+
+
+def with_all_cores(build, where, data, turns, threads) -> dict[str, float]:
+    """Seconds an epoch of one seed with the whole CPU: the plain loop on torch's own threads, ours a seed a core."""
+    with every_core(build, SIZES[where]) as ours:
+        torch.set_num_threads(threads)
+        jobs = {"plain": plain(build, data, 2, "cpu"), "released": plain(build, data, 8, "cpu"), "ours": ours}
+        took = seconds(jobs, turns, "cpu")
+        torch.set_num_threads(1)
+    took["ours"] /= cpu_count()
+    return {
+        **{f"{name}_all": value for name, value in took.items()},
+        "ratio_all": took["plain"] / took["ours"],
+        "ratio_released_all": took["released"] / took["ours"],
+    }
 
 
 def seconds(jobs: dict, turns: int, device: str) -> dict[str, float]:
@@ -188,6 +231,7 @@ def main(out: Path | None = None, turns: Annotated[int, typer.Option(min=1)] = 3
     """Measure, print, and keep."""
     check_device(device)
     warnings.filterwarnings("ignore", "This DataLoader will create")
+    threads = torch.get_num_threads()
     torch.set_num_threads(1)
     a, b = torch.randn(2, 1024, 1024, device=device)
     peak = 2 * 1024**3 / seconds({"product": lambda: a @ b}, 30, device)["product"] / 1e9
@@ -204,6 +248,7 @@ def main(out: Path | None = None, turns: Annotated[int, typer.Option(min=1)] = 3
             build = partial(Method, Method.Config())
             ours = Ours(build, data, [0], device)
             jobs = {"plain": plain(build, data, 2, device), "released": plain(build, data, 8, device), "ours": ours}
+            jobs["bf16"] = Ours(build, data, [0], device, "bf16")
             took = seconds(jobs, turns, device)
             step = seconds({"step": ours.step}, 3 * turns, device)["step"]
             with FlopCounterMode(display=False) as counter:
@@ -215,6 +260,7 @@ def main(out: Path | None = None, turns: Annotated[int, typer.Option(min=1)] = 3
                 **took,
                 ratio=took["plain"] / took["ours"],
                 ratio_released=took["released"] / took["ours"],
+                **(with_all_cores(build, where, data, turns, threads) if device == "cpu" else {}),
                 step_ms=1000 * step,
                 step_gflop=counter.get_total_flops() / 1e9,
                 share_of_peak=counter.get_total_flops() / 1e9 / step / peak,
@@ -238,8 +284,9 @@ def main(out: Path | None = None, turns: Annotated[int, typer.Option(min=1)] = 3
     for name in ("routines", "clips", "width", "seeds"):
         keep(method="cofinal", size=f"quick, {name} doubled", ours=took[name], ratio=took[name] / took["nothing"])
     if out:
+        version = torch.__version__.split("+")[0]
         kept = pd.DataFrame(rows).assign(
-            peak_gflops=peak, device=device_name(device), torch=torch.__version__.split("+")[0], turns=turns
+            peak_gflops=peak, cores=cpu_count(), device=device_name(device), torch=version, turns=turns
         )
         from cofinal_lib import results  # not above: a process that measures its memory imports this file
 

@@ -186,6 +186,7 @@ def test_what_was_measured_is_kept_in_a_folder_that_is_new(monkeypatch, tmp_path
         memory=lambda *_: 1,
         routines=lambda *_: None,
         plain=lambda *_: None,
+        with_all_cores=lambda *_: {},
         Ours=lambda *_: nothing,
     )
     out = tmp_path / "new" / "file.csv"
