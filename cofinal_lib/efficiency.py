@@ -158,7 +158,7 @@ def measure(
         raise CofinalError(f"measure: repeats is {repeats}; at least 1 is needed")
     generator = torch.Generator().manual_seed(seed)
     features = torch.randn(batch, n_clips, feature_dim, generator=generator).to(device)
-    lengths = torch.full((batch,), n_clips, device=device)
+    lengths = torch.full((batch,), n_clips)  # on the CPU, see `cofinal_lib.padding`
     order, rows = np.random.default_rng(seed), []
     # What the library runs at test: a method whose batch mates matter has a forward pass of its own for it.
     run = {name: getattr(model.to(device), "one_by_one", model) for name, model in models.items()}

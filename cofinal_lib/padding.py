@@ -1,6 +1,6 @@
 """Routines have different lengths: which clips of a padded batch exist.
 
-Lengths may stay on the CPU while the features lie on a GPU: the longest is then known without waiting for the GPU.
+Lengths may stay on the CPU while the features lie on a GPU: the longest is then known without asking the GPU.
 """
 
 from collections.abc import Callable
@@ -28,9 +28,9 @@ def existing_clips(features: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
         return features, lengths
     longest = int(lengths.max())
     features = features[:, :longest]
-    mask = (torch.arange(longest, device=lengths.device) < lengths[:, None]).to(features.device)  # (B, C')
-    padded = int(lengths.min()) < longest
-    if padded and (features.device.type != "cpu" or not bool(features.sum().isfinite())):
+    exists = torch.arange(longest, device=lengths.device) < lengths[:, None]
+    mask = exists.to(features.device, non_blocking=True)  # (B, C')
+    if not bool(exists.all()) and (features.device.type != "cpu" or not bool(features.sum().isfinite())):
         features = features.masked_fill(~mask.unsqueeze(-1), 0.0)
     return features, mask
 
@@ -41,12 +41,13 @@ def each_clip(layer: Callable[[Tensor], Tensor], features: Tensor, lengths: Tens
     features (B, C, D_C), padded with anything, and lengths (B,); returns (B, C', D), zero where no clip is, and the
     mask (B, C').
     """
-    H, mask = existing_clips(features, lengths)
-    B, C = mask.shape
-    if int(lengths.min()) == C:  # nothing to leave out: no copy
-        return layer(H.flatten(0, 1)).view(B, C, -1), mask
-    there = (torch.arange(C, device=lengths.device) < lengths[:, None]).flatten().nonzero().squeeze(1).to(H.device)
-    clips = layer(H.flatten(0, 1)[there])  # (n, D)
+    B, C = len(features), int(lengths.max())
+    exists = torch.arange(C, device=lengths.device) < lengths[:, None]  # (B, C')
+    mask, H = exists.to(features.device, non_blocking=True), features[:, :C].flatten(0, 1)  # (B C', D_C)
+    if bool(exists.all()):  # nothing to leave out: no copy
+        return layer(H).view(B, C, -1), mask
+    there = exists.flatten().nonzero().squeeze(1).to(H.device, non_blocking=True)
+    clips = layer(H[there])  # (n, D)
     filled = clips.new_zeros(B * C, clips.shape[-1]).index_copy(0, there, clips)
     return filled.view(B, C, -1), mask
 
@@ -56,7 +57,7 @@ def fixed_clips(features: Tensor, lengths: Tensor, n: int) -> Tensor:
 
     features (B, C, D_C), padded with anything, and lengths (B,); returns (B, n, D_C).
     """
-    lengths = lengths.to(features.device)
+    lengths = lengths.to(features.device, non_blocking=True)
     start = (lengths - n).clamp(min=0) // 2
     clip = start[:, None] + torch.arange(n, device=features.device)  # (B, n)
     exists = clip < lengths[:, None]

@@ -225,6 +225,15 @@ def _train_group(build, data, schedule, device, seeds, hold_out):
     return [(models[s], {n: v[s] for n, v in losses.items()}, predictions[s]) for s in range(S)]
 
 
+def _targets(model: nn.Module, data: FeatureSet, device: str) -> dict[str, Tensor]:
+    """What the loss compares training routines with, name -> (N, ...); test routines, their scores unread, get 0."""
+    train, targets = data.rows("train"), {}
+    for name, value in model.targets(data.scores[train].to(data.features)).items():
+        everyone = value.new_zeros(len(data), *value.shape[1:])
+        targets[name] = everyone.index_copy(0, train.to(value.device), value).to(device)
+    return targets
+
+
 def _order(kept: Tensor, lengths: Tensor, schedule: Schedule, crop: int | None, draws: list):
     """An epoch's batches of one seed each: [(routines (S, B), first clips (S, B))], drawn from each seed's stream."""
     orders = torch.stack(
@@ -259,10 +268,7 @@ class Single:
         self.data, self.schedule, self.device = data, schedule, device
         self.features, self.lengths = data.features.to(device), data.lengths  # lengths: see `cofinal_lib.padding`
         self.scores = data.scores.to(self.features)
-        self.targets = None
-        if hasattr(self.model, "targets"):
-            targets = self.model.targets(data.scores.to(data.features))
-            self.targets = {name: value.to(device) for name, value in targets.items()}
+        self.targets = _targets(self.model, data, device) if hasattr(self.model, "targets") else None
         if not self.solves:
             self.optimiser, self.scheduler = _optimiser(_groups(self.model, schedule), schedule)
 
@@ -285,7 +291,7 @@ class Single:
         return dict(zip(totals, means[:, None], strict=True))
 
     def _step(self, batch, starts, crop):
-        lengths, rows = self.lengths[batch], batch.to(self.device)
+        lengths, rows = self.lengths[batch], batch.to(self.device, non_blocking=True)
         if crop is None:
             clips = self.features[rows]
         else:
@@ -330,7 +336,7 @@ class Stacked:
         self.data, self.schedule, self.device = data, schedule, device
         self.features, self.lengths = data.features.to(device), data.lengths.to(device)
         self.scores = data.scores.to(self.features)
-        self.targets = {k: v.to(device) for k, v in self.originals[0].targets(data.scores).items()}
+        self.targets = _targets(self.originals[0], data, device)
         params, self.buffers = torch.func.stack_module_state(self.originals)
         self.params = {name: p.detach().requires_grad_() for name, p in params.items()}
         self.optimiser, self.scheduler = _optimiser(list(self.params.values()), schedule)
@@ -343,7 +349,7 @@ class Stacked:
         self.template.train()
         totals, plan = {}, _order(kept, self.data.lengths, self.schedule, self.data.crop, draws)
         for batch, starts in plan:
-            loss = self._step(batch.to(self.device), starts.to(self.device))
+            loss = self._step(*(drawn.to(self.device, non_blocking=True) for drawn in (batch, starts)))
             for name, value in loss.items():
                 totals[name] = totals.get(name, 0) + value.detach()
         self.scheduler.step()
@@ -384,8 +390,9 @@ class Stacked:
             self.shapes[B] = {name: (m.shape, m.p) for name, m in self.dropouts.items() if m.p}
         n_words = [word_count(shape) for shape, _ in self.shapes[B].values()]
         words = torch.stack([random_words(sum(n_words), stream) for stream in self.streams])  # (S, words of all masks)
+        words = words.to(self.device, non_blocking=True)
         return {
-            f"{name}.mask": dropout_mask(part, shape, p, self.features.dtype).to(self.device)
+            f"{name}.mask": dropout_mask(part, shape, p, self.features.dtype)
             for part, (name, (shape, p)) in zip(words.split(n_words, dim=1), self.shapes[B].items(), strict=True)
         }
 
@@ -403,7 +410,7 @@ class Stacked:
         self.template.eval()
         model, S, found = self.template.model, len(self.originals), []
         for rows, C in batches:
-            batch = rows.to(self.device)
+            batch = rows.to(self.device, non_blocking=True)
             run = torch.func.vmap(
                 lambda p, b, *given: torch.func.functional_call(model, (p, b), given),
                 in_dims=(0, 0, *[0 if batch.ndim == 2 else None] * 2),
@@ -538,7 +545,7 @@ def predict(model: nn.Module, batches, n: int) -> np.ndarray:
 def predict_all(model: nn.Module, data: FeatureSet) -> np.ndarray:
     """Soft and hard scores of every routine, (N, 2), in points; a method that draws at test draws alike each time."""
     batches = _batches_by_length(data.features, data.lengths, torch.arange(len(data)))
-    with _drawing_from(torch.Generator().manual_seed(0).get_state(), "cpu"):
+    with one_thread(), _drawing_from(torch.Generator().manual_seed(0).get_state(), "cpu"):
         return predict(model, batches, len(data))
 
 
@@ -547,7 +554,7 @@ def embed(model: nn.Module, data: FeatureSet, device: str = "cpu") -> np.ndarray
     """Each routine's "embedding", (N, D), of a model that lies on `device`; draws at test are alike each time."""
     model.eval()
     batches = _batches_by_length(data.features, data.lengths, torch.arange(len(data)))
-    with _drawing_from(torch.Generator().manual_seed(0).get_state(), device):
+    with one_thread(), _drawing_from(torch.Generator().manual_seed(0).get_state(), device):
         rows_and_values = [
             (rows, model(features.to(device), lengths)["embedding"].cpu()) for rows, features, lengths in batches
         ]

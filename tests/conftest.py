@@ -25,6 +25,13 @@ def pytest_collection_modifyitems(items):
 
 
 @pytest.fixture
+def meta(monkeypatch) -> str:
+    """A device that computes shapes alone, where to ask for a value is an error; the fused optimiser knows it not."""
+    monkeypatch.setattr("cofinal_lib.train._optimiser", lambda params, schedule: (torch.optim.SGD(params, 0.01), None))
+    return "meta"
+
+
+@pytest.fixture
 def mirror() -> Path:
     """The folder of real data, or a skip that says so."""
     folder = Path(os.environ.get("COFINAL_MIRROR", "nowhere"))

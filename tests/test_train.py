@@ -12,7 +12,18 @@ from cofinal_lib.errors import CofinalError
 from cofinal_lib.grade_parsing import graph_regulariser
 from cofinal_lib.metrics import spearman
 from cofinal_lib.rivals import GDLT
-from cofinal_lib.train import Schedule, Stacked, _drawing_from, _held_out, _optimiser, _order, embed, fit, predict
+from cofinal_lib.train import (
+    Schedule,
+    Stacked,
+    _drawing_from,
+    _held_out,
+    _optimiser,
+    _order,
+    embed,
+    fit,
+    predict,
+    predict_all,
+)
 
 
 @pytest.fixture(scope="module")
@@ -81,12 +92,26 @@ def test_training_leaves_the_callers_random_stream_and_threads_alone(twin):
     assert torch.equal(torch.rand(3), wanted) and torch.get_num_threads() == threads
 
 
-def test_test_scores_and_features_never_reach_the_training(twin):
+def test_no_number_depends_on_how_many_threads_the_process_has(twin):
+    model, seen = build_for(twin)(torch.Generator().manual_seed(0)), []
+    model.register_forward_hook(lambda *_: seen.append(torch.get_num_threads()))
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    try:
+        embed(model, twin)
+        predict_all(model, twin)
+        assert set(seen) == {1} and torch.get_num_threads() == 2
+    finally:
+        torch.set_num_threads(before)
+
+
+@pytest.mark.parametrize("seeds", [[0], [0, 1]])
+def test_test_scores_and_features_never_reach_the_training(seeds, twin):
     features, scores = twin.features.clone(), twin.scores.clone()
     features[~twin.is_train] *= -3
-    scores[~twin.is_train] = 1e6
+    scores[~twin.is_train] = torch.nan
     changed = dataclasses.replace(twin, features=features, scores=scores)
-    one, other = (fit(build_for(twin), data, [0], Schedule(epochs=2))[0] for data in (twin, changed))
+    one, other = (fit(build_for(twin), data, seeds, Schedule(epochs=2), stack=2)[0] for data in (twin, changed))
     train = twin.rows("train")
     assert np.array_equal(one.predictions[-1, train], other.predictions[-1, train])
     assert np.array_equal(one.validation_srcc, other.validation_srcc)
@@ -253,13 +278,6 @@ def test_bf16_changes_rounding_and_little_else(twin, stack):
         assert next(b.model.parameters()).dtype == torch.float32
     with pytest.raises(CofinalError, match="precision 'half'; expected full, tf32 or bf16"):
         Schedule(precision="half")
-
-
-@pytest.fixture
-def meta(monkeypatch):
-    """A device that computes shapes alone, where to ask for a value is an error; the fused optimiser knows it not."""
-    monkeypatch.setattr("cofinal_lib.train._optimiser", lambda params, schedule: (torch.optim.SGD(params, 0.01), None))
-    return "meta"
 
 
 def test_on_a_device_a_step_asks_the_host_for_nothing(twin, meta):

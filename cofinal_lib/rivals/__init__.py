@@ -8,10 +8,13 @@ A method is an nn.Module class; `fit`, `run` and the command line ask nothing mo
     schedule        optional: a `train.Schedule`, how its authors train it; the default is the paper's.
     __init__        (config, generator): the generator draws what stays fixed.
     forward         (features (B, C, D_C), lengths (B,)) -> dict with "score" (B,) in points (or "score_soft" and
-                    "score_hard") and "embedding" (B, D), what the method knows of a routine before it scores.
+                    "score_hard") and "embedding" (B, D), what the method knows of a routine before it scores. `fit`
+                    and `embed` leave lengths on the CPU, also where features lie on a GPU.
     loss            (out, scores (B,) in points) -> dict of scalars with "total".
     targets         optional: (scores (N,) in points, on the CPU) -> dict of (N, ...), what the loss compares with; the
                     loss then takes a batch's of them as a third argument, and need not leave a GPU to compute them.
+    stacks          optional: true where forward and loss are one batched expression, and take the mask (B, C) of the
+                    clips that exist in the lengths' place; `fit` may then train many seeds at once. Needs `targets`.
     groups          optional: (lr) -> parameter groups of the optimiser.
     solve           optional, in place of loss: (features, lengths, scores) fits in one go; then there is one epoch, and
                     nothing is drawn at random: one seed says all. `baselines.Regression` has it for scikit-learn's.

@@ -78,7 +78,7 @@ class GDLT(nn.Module):
     def embed(self, features: Tensor, lengths: Tensor) -> Tensor:
         """What the prototypes gather from the clips: (B, C, D_C) and (B,) -> (B, G, D)."""
         clips, mask = each_clip(self.in_proj, features, lengths)  # (B, C', D), (B, C')
-        padding = None if int(lengths.min()) == mask.shape[1] else ~mask
+        padding = ~mask if int(lengths.min()) < mask.shape[1] else None
         memory = self.transformer.encoder(clips, src_key_padding_mask=padding)
         queries = self.prototype.weight.expand(len(clips), -1, -1)  # (B, G, D)
         return self.transformer.decoder(queries, memory, memory_key_padding_mask=padding)

@@ -130,13 +130,14 @@ class ConvSkipLSTM(nn.Module):
             )
         normed, _ = each_clip(self.norm, windows, n_windows)  # (B, T, hidden_dim)
         states = self._skip_lstm(self.gates_x(normed), random_start)  # (T, B, hidden_dim)
-        last = (n_windows - 1).to(clips.device)
+        last = (n_windows - 1).to(clips.device, non_blocking=True)
         return states[last, torch.arange(len(clips), device=clips.device)]
 
     def _skip_lstm(self, gates_x: Tensor, random_start: bool) -> Tensor:
         """Run over (B, T, 4 hidden_dim) of gates from the input; returns the hidden states (T, B, hidden_dim)."""
         start = torch.randn if random_start else torch.zeros
-        c, h = (start(len(gates_x), self.update.in_features).to(gates_x) for _ in range(2))
+        shape = len(gates_x), self.update.in_features
+        c, h = (start(shape, device=gates_x.device).to(gates_x.dtype) for _ in range(2))
         probability = gates_x.new_ones(len(gates_x), 1)  # of updating at the next step
         pending = gates_x.new_zeros(len(gates_x), 1)  # what has gathered since the last update
         states = []

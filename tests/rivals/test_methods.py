@@ -89,14 +89,11 @@ def built(method, data):
 
 @pytest.mark.parametrize("method", TRAINED)
 @pytest.mark.parametrize("padded", [False, True])
-def test_on_a_gpu_neither_a_step_nor_a_prediction_waits_for_a_value(method, padded, monkeypatch):
-    """On the meta device, which computes shapes alone: to ask for a value would be an error."""
-    # the fused optimiser knows no meta device
-    monkeypatch.setattr("cofinal_lib.train._optimiser", lambda params, schedule: (torch.optim.SGD(params, 0.01), None))
+def test_on_a_device_neither_a_step_nor_a_forward_pass_asks_for_a_value(method, padded, meta):
     data = short_twin() if padded else load("twin/ball", feature_dim=8, n_train=24)
-    learner = Single(built(method, data), data, Schedule(clip_norm=1.0), "meta", [0])
+    learner = Single(built(method, data), data, Schedule(clip_norm=1.0), meta, [0])
     loss = learner._step(torch.arange(12), torch.zeros(12, dtype=torch.long), data.crop)
-    assert loss["total"].device.type == "meta"
+    assert loss["total"].device.type == meta
     model = learner.models()[0]
     for rows, features, lengths in learner.batches(torch.arange(len(data))[None]):
         out = getattr(model, "one_by_one", model)(features, lengths)
@@ -221,7 +218,7 @@ def test_a_method_trains_repeats_to_the_last_bit_and_never_sees_a_test_score(met
 
     torch.randn(17)  # the global stream moves on
     scores = twin.scores.clone()
-    scores[~twin.is_train] = 1e6
+    scores[~twin.is_train] = torch.nan
     other = train(method, dataclasses.replace(twin, scores=scores))
     assert np.array_equal(one.predictions, other.predictions, equal_nan=True)
     assert np.array_equal(one.validation_srcc, other.validation_srcc, equal_nan=True)
