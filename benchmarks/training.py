@@ -10,8 +10,8 @@ on random features held in memory, in turns; an epoch trains once and scores the
 Rows: seconds an epoch of one seed (median over turns), each loop computing on one thread (or one GPU), and ratios; the
 same of ours with matrix products in bf16; on a CPU also with all cores, as either is used: the plain loop on as many
 threads as torch takes by itself, ours a seed a core, its time divided by the seeds. Then milliseconds and arithmetic of
-a step and its share of this machine's own matrix-product peak, minutes for a seed's two trainings of 200 epochs on one
-thread, peak memory; ten seeds against one; and how the cost grows as one size doubles.
+a step and its share of this machine's own matrix-product peak, minutes for a seed's two trainings of 200 epochs at
+`ours`, peak memory; ten seeds against one; and how the cost grows as one size doubles.
 """
 
 import math
@@ -98,7 +98,7 @@ def plain_epoch(model, optimiser, data, workers, device) -> None:
     """Train once over the training routines, then score the test routines one by one, each with worker processes."""
     model.train()
     for clips, scores in DataLoader(Crops(data, data.rows("train")), 32, shuffle=True, num_workers=workers):
-        lengths = torch.full((len(clips),), data.crop, device=device)
+        lengths = torch.full((len(clips),), data.crop)
         loss = model.loss(model(clips.to(device), lengths), scores.to(device))["total"]
         optimiser.zero_grad()
         loss.backward()
@@ -106,7 +106,7 @@ def plain_epoch(model, optimiser, data, workers, device) -> None:
     model.eval()
     with torch.no_grad():
         for clips in DataLoader(Whole(data, data.rows("test")), 1, num_workers=workers):
-            model(clips.to(device), torch.tensor([clips.shape[1]], device=device))["embedding"].cpu()
+            model(clips.to(device), torch.tensor([clips.shape[1]]))["embedding"].cpu()
 
 
 def plain(build, data, workers, device):
@@ -147,11 +147,12 @@ class Ours:
 
 
 @contextmanager
-def every_core(build, size):
-    """A job: an epoch of a seed a core, all at a time, each in a process of its own as in `fit`."""
-    context, cores = multiprocessing.get_context("spawn"), cpu_count()
+def every_core(build, data):
+    """A job: an epoch of a seed a core, all at a time, as in a run: a process each, on the same features in memory."""
+    context, cores = torch.multiprocessing.get_context("spawn"), cpu_count()
     meeting = context.Barrier(cores + 1, timeout=600)
-    processes = [context.Process(target=_core, args=(build, size, seed, meeting), daemon=True) for seed in range(cores)]
+    data.features.share_memory_()
+    processes = [context.Process(target=_core, args=(build, data, seed, meeting), daemon=True) for seed in range(cores)]
     for process in processes:
         process.start()
     try:
@@ -159,20 +160,21 @@ def every_core(build, size):
     finally:
         for process in processes:
             process.terminate()
+            process.join()
 
 
-def _core(build, size, seed, meeting):
+def _core(build, data, seed, meeting):
     torch.set_num_threads(1)
-    ours = Ours(build, routines(*size), [seed], "cpu")
+    ours = Ours(build, data, [seed], "cpu")
     while True:
         meeting.wait()
         ours()
         meeting.wait()
 
 
-def with_all_cores(build, where, data, turns, threads) -> dict[str, float]:
+def with_all_cores(build, data, turns, threads) -> dict[str, float]:
     """Seconds an epoch of one seed with the whole CPU: the plain loop on torch's own threads, ours a seed a core."""
-    with every_core(build, SIZES[where]) as ours:
+    with every_core(build, data) as ours:
         torch.set_num_threads(threads)
         jobs = {"plain": plain(build, data, 2, "cpu"), "released": plain(build, data, 8, "cpu"), "ours": ours}
         took = seconds(jobs, turns, "cpu")
@@ -260,7 +262,7 @@ def main(out: Path | None = None, turns: Annotated[int, typer.Option(min=1)] = 3
                 **took,
                 ratio=took["plain"] / took["ours"],
                 ratio_released=took["released"] / took["ours"],
-                **(with_all_cores(build, where, data, turns, threads) if device == "cpu" else {}),
+                **(with_all_cores(build, data, turns, threads) if device == "cpu" else {}),
                 step_ms=1000 * step,
                 step_gflop=counter.get_total_flops() / 1e9,
                 share_of_peak=counter.get_total_flops() / 1e9 / step / peak,
@@ -286,7 +288,7 @@ def main(out: Path | None = None, turns: Annotated[int, typer.Option(min=1)] = 3
     if out:
         version = torch.__version__.split("+")[0]
         kept = pd.DataFrame(rows).assign(
-            peak_gflops=peak, cores=cpu_count(), device=device_name(device), torch=version, turns=turns
+            peak_gflops=peak, cores=cpu_count(), threads=threads, device=device_name(device), torch=version, turns=turns
         )
         from cofinal_lib import results  # not above: a process that measures its memory imports this file
 

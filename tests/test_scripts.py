@@ -1,12 +1,15 @@
 """The maintainers' scripts: wrong arguments, or data that are not at hand, are said at once, and write nothing."""
 
+import multiprocessing
 import sys
+from importlib import import_module
 from pathlib import Path
 from runpy import run_path
 from types import SimpleNamespace
 
 import pandas as pd
 import pytest
+from joblib import cpu_count
 
 from cofinal_lib import artefact, claims, records, results, train
 from cofinal_lib.claims import runs
@@ -176,6 +179,18 @@ def test_a_benchmark_refuses_a_device_before_it_measures(name, device, script, m
     monkeypatch.setattr("torch.cuda.is_available", lambda: False)
     said = script(f"benchmarks/{name}", "--device", device)
     assert said.returncode == 2 and said.stderr.startswith(f"{name}.py: device '{device}' is not here; expected cpu")
+
+
+def test_every_core_trains_its_seed_in_a_process_that_ends_with_the_block(monkeypatch):
+    monkeypatch.syspath_prepend(ROOT / "benchmarks")
+    benchmark = import_module("training")
+    data, others = benchmark.routines(8, 4, 6, 5, 8), multiprocessing.active_children()
+    with benchmark.every_core(benchmark.thin(8), data) as epoch:
+        started = [process for process in multiprocessing.active_children() if process not in others]
+        epoch()
+        epoch()
+        assert len(started) == cpu_count() and all(process.is_alive() for process in started)
+    assert not any(process.is_alive() for process in started)
 
 
 def test_what_was_measured_is_kept_in_a_folder_that_is_new(monkeypatch, tmp_path):
