@@ -4,7 +4,7 @@
 
 bf16 (7 bits of mantissa) rounds what each matrix product of training multiplies; a CPU without such arithmetic rounds
 the same and takes longer. A GPU trains in tf32 (10 bits), too. Test SRCC after the last epoch, soft; no epoch is
-chosen. For GDLT and CoFInAl as released Fis-V's clips are averaged by sixteens: 200 epochs then take minutes on a CPU.
+chosen. For GDLT Fis-V's clips are averaged by sixteens: 200 epochs then take minutes on a CPU.
 
 Rows: a target, method, precision and seed with its srcc, and the seconds of all seeds, divided by their number.
 """
@@ -32,7 +32,6 @@ ARMS = [  # profile, target, method, clips averaged into one
     ("quick", "uiprmd/deep-squat", "cofinal", 1),
     ("paper", "fisv/pcs", "cofinal", 1),
     ("paper", "fisv/pcs", "gdlt", 16),
-    ("paper", "fisv/pcs", "cofinal-released", 16),
 ]
 
 

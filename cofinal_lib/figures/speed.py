@@ -51,20 +51,37 @@ def benchmark_table(measured: pd.DataFrame) -> Styler:
     return styled(table, "benchmarks").hide()
 
 
+def cores_table(measured: pd.DataFrame) -> Styler:
+    """Seconds an epoch of one seed with all cores of the first machine measured, and how many times faster ours is."""
+    rows = measured[measured["device"] == measured["device"].iloc[0]].dropna(subset="plain_all")
+    table = pd.DataFrame(
+        {
+            "method": rows["method"].map(METHOD_NAMES),
+            "size": rows["size"],
+            "loop as released, s": rows["released_all"].map("{:.2f}".format),
+            "with 2 workers, s": rows["plain_all"].map("{:.2f}".format),
+            "ours, s a seed": rows["ours_all"].map("{:.2f}".format),
+            "times faster": rows["ratio_released_all"].map("{:.1f}".format),
+            "than with 2 workers": rows["ratio_all"].map("{:.1f}".format),
+        }
+    )
+    return styled(table, "cores").hide()
+
+
 def precision_changes(measured: pd.DataFrame) -> pd.DataFrame:
     """What fewer digits change, of benchmarks/precision.py: a row a target, method and precision but "full".
 
-    Columns: target, source, method, precision; seeds, full (mean test SRCC of training in full); change, low, high
-    (mean over paired seeds; Student's 95 %); largest, a seed's largest change either way.
+    Columns: target, source, method, pool, precision; seeds, full (mean test SRCC of training in full); change, low,
+    high (mean over paired seeds; Student's 95 %); largest, a seed's largest change either way.
     """
     rows = []
-    for head, part in measured.groupby(["target", "source", "method"], sort=False):
+    heads = ["target", "source", "method", "pool"]
+    for head, part in measured.groupby(heads, sort=False):
         wide = part.pivot(index="seed", columns="precision", values="srcc")
         for precision in wide.columns.drop("full"):
             change = wide[precision] - wide["full"]
             rows.append((*head, precision, len(wide), wide["full"].mean(), *mean_interval(change), change.abs().max()))
-    names = ["target", "source", "method", "precision", "seeds", "full", "change", "low", "high", "largest"]
-    return pd.DataFrame(rows, columns=names)
+    return pd.DataFrame(rows, columns=[*heads, "precision", "seeds", "full", "change", "low", "high", "largest"])
 
 
 def precision_table(measured: pd.DataFrame) -> Styler:
@@ -73,6 +90,7 @@ def precision_table(measured: pd.DataFrame) -> Styler:
     table = pd.DataFrame(
         {
             "data": changes["target"] + "\n(" + changes["source"] + ")",
+            "clips in one": changes["pool"].map(str),
             "method": changes["method"].map(METHOD_NAMES),
             "seeds": changes["seeds"].map(str),
             "SRCC in full": changes["full"].map("{:.3f}".format),
