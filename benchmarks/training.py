@@ -176,15 +176,17 @@ def with_all_cores(build, data, turns, threads) -> dict[str, float]:
     """Seconds an epoch of one seed with the whole CPU: the plain loop on torch's own threads, ours a seed a core."""
     with every_core(build, data) as ours:
         torch.set_num_threads(threads)
-        jobs = {"plain": plain(build, data, 2, "cpu"), "released": plain(build, data, 8, "cpu"), "ours": ours}
-        took = seconds(jobs, turns, "cpu")
+        took = beside_plain(build, data, {"ours": ours}, turns, "cpu", seeds=cpu_count())
         torch.set_num_threads(1)
-    took["ours"] /= cpu_count()
-    return {
-        **{f"{name}_all": value for name, value in took.items()},
-        "ratio_all": took["plain"] / took["ours"],
-        "ratio_released_all": took["released"] / took["ours"],
-    }
+    return {f"{name}_all": value for name, value in took.items()}
+
+
+def beside_plain(build, data, ours: dict, turns, device, seeds=1) -> dict[str, float]:
+    """Seconds an epoch of the plain loop and of our jobs, and ratios to "ours", whose time is divided by its seeds."""
+    loops = {"plain": plain(build, data, 2, device), "released": plain(build, data, 8, device)}
+    took = seconds(loops | ours, turns, device)
+    took["ours"] /= seeds
+    return took | {"ratio": took["plain"] / took["ours"], "ratio_released": took["released"] / took["ours"]}
 
 
 def seconds(jobs: dict, turns: int, device: str) -> dict[str, float]:
@@ -249,9 +251,8 @@ def main(out: Path | None = None, turns: Annotated[int, typer.Option(min=1)] = 3
         for name, Method in METHODS.items():
             build = partial(Method, Method.Config())
             ours = Ours(build, data, [0], device)
-            jobs = {"plain": plain(build, data, 2, device), "released": plain(build, data, 8, device), "ours": ours}
-            jobs["bf16"] = Ours(build, data, [0], device, "bf16")
-            took = seconds(jobs, turns, device)
+            bf16 = Ours(build, data, [0], device, "bf16")
+            took = beside_plain(build, data, {"ours": ours, "bf16": bf16}, turns, device)
             step = seconds({"step": ours.step}, 3 * turns, device)["step"]
             with FlopCounterMode(display=False) as counter:
                 ours.step()
@@ -260,8 +261,6 @@ def main(out: Path | None = None, turns: Annotated[int, typer.Option(min=1)] = 3
                 size=where,
                 seeds=1,
                 **took,
-                ratio=took["plain"] / took["ours"],
-                ratio_released=took["released"] / took["ours"],
                 **(with_all_cores(build, data, turns, threads) if device == "cpu" else {}),
                 step_ms=1000 * step,
                 step_gflop=counter.get_total_flops() / 1e9,

@@ -26,13 +26,16 @@ def existing_clips(features: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
     """
     if lengths.dtype == torch.bool:
         return features, lengths
-    longest = int(lengths.max())
-    features = features[:, :longest]
-    exists = torch.arange(longest, device=lengths.device) < lengths[:, None]
-    mask = exists.to(features.device, non_blocking=True)  # (B, C')
+    exists = _exists(lengths)
+    features, mask = features[:, : exists.shape[1]], exists.to(features.device, non_blocking=True)
     if not bool(exists.all()) and (features.device.type != "cpu" or not bool(features.sum().isfinite())):
         features = features.masked_fill(~mask.unsqueeze(-1), 0.0)
     return features, mask
+
+
+def _exists(lengths: Tensor) -> Tensor:
+    """Which clips exist, (B,) -> (B, C'), where the lengths lie."""
+    return torch.arange(int(lengths.max()), device=lengths.device) < lengths[:, None]
 
 
 def each_clip(layer: Callable[[Tensor], Tensor], features: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
@@ -41,8 +44,8 @@ def each_clip(layer: Callable[[Tensor], Tensor], features: Tensor, lengths: Tens
     features (B, C, D_C), padded with anything, and lengths (B,); returns (B, C', D), zero where no clip is, and the
     mask (B, C').
     """
-    B, C = len(features), int(lengths.max())
-    exists = torch.arange(C, device=lengths.device) < lengths[:, None]  # (B, C')
+    exists = _exists(lengths)
+    B, C = exists.shape
     mask, H = exists.to(features.device, non_blocking=True), features[:, :C].flatten(0, 1)  # (B C', D_C)
     if bool(exists.all()):  # nothing to leave out: no copy
         return layer(H).view(B, C, -1), mask

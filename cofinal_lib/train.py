@@ -266,7 +266,7 @@ class Single:
         self.model, self.stream = _build(build, seeds[0], device)
         self.solves = hasattr(self.model, "solve")
         self.data, self.schedule, self.device = data, schedule, device
-        self.features, self.lengths = data.features.to(device), data.lengths  # lengths: see `cofinal_lib.padding`
+        self.features = data.features.to(device)  # lengths stay on the CPU, see `cofinal_lib.padding`
         self.scores = data.scores.to(self.features)
         self.targets = _targets(self.model, data, device) if hasattr(self.model, "targets") else None
         if not self.solves:
@@ -275,7 +275,7 @@ class Single:
     def epoch(self, kept, draws) -> dict[str, np.ndarray]:
         """Train once over the routines kept (S, n), each seed drawing from its own; returns mean losses (S,)."""
         if self.solves:
-            loss = self.model.solve(self.features[kept[0]], self.lengths[kept[0]], self.scores[kept[0]])
+            loss = self.model.solve(self.features[kept[0]], self.data.lengths[kept[0]], self.scores[kept[0]])
             return {name: np.array([value]) for name, value in loss.items()}
         self.model.train()
         totals, crop = {}, self.data.crop
@@ -291,7 +291,7 @@ class Single:
         return dict(zip(totals, means[:, None], strict=True))
 
     def _step(self, batch, starts, crop):
-        lengths, rows = self.lengths[batch], batch.to(self.device, non_blocking=True)
+        lengths, rows = self.data.lengths[batch], batch.to(self.device, non_blocking=True)
         if crop is None:
             clips = self.features[rows]
         else:
@@ -310,7 +310,7 @@ class Single:
 
     def batches(self, rows):
         """Routines (1, n) in batches of like length."""
-        return _batches_by_length(self.features, self.lengths, rows[0])
+        return _batches_by_length(self.features, self.data.lengths, rows[0])
 
     def predict(self, batches, into: np.ndarray) -> None:
         """Write soft and hard scores of the batches' routines into (S, N, 2)."""

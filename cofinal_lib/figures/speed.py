@@ -32,14 +32,8 @@ def benchmark_table(measured: pd.DataFrame) -> Styler:
     """
     here, *others = (rows for _, rows in measured.dropna(subset="plain").groupby("device", sort=False))
     rows = here.set_index(["method", "size"], drop=False)
-    table = pd.DataFrame(
-        {
-            "method": rows["method"].map(METHOD_NAMES),
-            "size": rows["size"],
-            "loop as released, s": rows["released"].map("{:.2f}".format),
-            "with 2 workers, s": rows["plain"].map("{:.2f}".format),
-            "ours, s": rows["ours"].map("{:.2f}".format),
-            "times faster": rows["ratio_released"].map("{:.1f}".format),
+    table = _beside_the_plain_loop(rows).assign(
+        **{
             "a step, ms": rows["step_ms"].map("{:.0f}".format),
             "of peak": (100 * rows["share_of_peak"]).map("{:.0f} %".format),
             "memory, MiB": rows["memory_mib"].map("{:,.0f}".format),
@@ -54,18 +48,23 @@ def benchmark_table(measured: pd.DataFrame) -> Styler:
 def cores_table(measured: pd.DataFrame) -> Styler:
     """Seconds an epoch of one seed with all cores of the first machine measured, and how many times faster ours is."""
     rows = measured[measured["device"] == measured["device"].iloc[0]].dropna(subset="plain_all")
-    table = pd.DataFrame(
+    table = _beside_the_plain_loop(rows, "_all").rename(columns={"ours, s": "ours, s a seed"})
+    table["than with 2 workers"] = rows["ratio_all"].map("{:.1f}".format)
+    return styled(table, "cores").hide()
+
+
+def _beside_the_plain_loop(rows: pd.DataFrame, ending: str = "") -> pd.DataFrame:
+    """Seconds of either loop and how many times faster ours is, from columns that end so, formatted."""
+    return pd.DataFrame(
         {
             "method": rows["method"].map(METHOD_NAMES),
             "size": rows["size"],
-            "loop as released, s": rows["released_all"].map("{:.2f}".format),
-            "with 2 workers, s": rows["plain_all"].map("{:.2f}".format),
-            "ours, s a seed": rows["ours_all"].map("{:.2f}".format),
-            "times faster": rows["ratio_released_all"].map("{:.1f}".format),
-            "than with 2 workers": rows["ratio_all"].map("{:.1f}".format),
+            "loop as released, s": rows[f"released{ending}"].map("{:.2f}".format),
+            "with 2 workers, s": rows[f"plain{ending}"].map("{:.2f}".format),
+            "ours, s": rows[f"ours{ending}"].map("{:.2f}".format),
+            "times faster": rows[f"ratio_released{ending}"].map("{:.1f}".format),
         }
     )
-    return styled(table, "cores").hide()
 
 
 def precision_changes(measured: pd.DataFrame) -> pd.DataFrame:

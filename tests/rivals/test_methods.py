@@ -195,7 +195,7 @@ def twin():
 def train(twin):
     def train(method, data=twin):
         spec = RunSpec("twin/ball", method=method, seeds=(3,), epochs=2, options=SMALL[method])
-        return fit(partial(METHODS[method], spec.config(data)), data, spec.seeds, spec.schedule)[0]
+        return fit(built(method, data), data, spec.seeds, spec.schedule)[0]
 
     return train
 
