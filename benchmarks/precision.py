@@ -1,12 +1,13 @@
-"""What fewer digits in training do to a ranking: the same seeds trained in full and in bf16, paired.
+"""What fewer digits in training do to a ranking: the same seeds trained in full, in bf16 and in tf32, paired.
 
     python benchmarks/precision.py [--device cuda] [--seeds 10] [--out FILE.csv]
 
-bf16 (7 bits of mantissa) rounds what each matrix product of training multiplies; a CPU without such arithmetic rounds
-the same and takes longer. A GPU trains in tf32 (10 bits), too. Test SRCC after the last epoch, soft; no epoch is
-chosen. For GDLT Fis-V's clips are averaged by sixteens: 200 epochs then take minutes on a CPU.
+bf16 (7 bits of mantissa) and tf32 (10 bits) round what each matrix product of training multiplies; a processor without
+such arithmetic rounds the same and takes longer. Test SRCC after the last epoch, soft; no epoch is chosen. For GDLT
+Fis-V's clips are averaged by sixteens: 200 epochs then take minutes on a CPU.
 
-Rows: a target, method, precision and seed with its srcc, and the seconds of all seeds, divided by their number.
+Rows: a target, method, precision and seed with its srcc, and the seconds of all seeds, divided by their number. Written
+anew after each precision.
 """
 
 import time
@@ -42,7 +43,7 @@ def main(device: str = "cpu", seeds: Annotated[int, typer.Option(min=1)] = 10, o
     for profile, target, method, pool in ARMS:
         data = load(target).pooled(pool)
         test = data.rows("test").numpy()
-        for precision in ("full", "bf16") + (("tf32",) if device == "cuda" else ()):
+        for precision in ("full", "bf16", "tf32"):
             run = replace(spec(profile, target, method), device=device, precision=precision)
             schedule, build = replace(run.schedule, holdout=0), partial(METHODS[method], run.config(data))
             start = time.perf_counter()
@@ -54,9 +55,8 @@ def main(device: str = "cpu", seeds: Annotated[int, typer.Option(min=1)] = 10, o
                 rows.append(head | {"precision": precision, "seed": result.seed, "srcc": srcc, "seconds": seconds})
             mean = pd.DataFrame(rows[-seeds:])["srcc"].mean()
             print(f"{target} {method} {precision}: {mean:.4f}, {seconds:.1f} s a seed", flush=True)
-    if out:
-        kept = pd.DataFrame(rows).assign(device=device_name(device))
-        results.whole_csv(out, kept)
+            if out:
+                results.whole_csv(out, pd.DataFrame(rows).assign(device=device_name(device)))
 
 
 if __name__ == "__main__":

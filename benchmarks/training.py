@@ -11,7 +11,8 @@ Rows: seconds an epoch of one seed (median over turns), each loop computing on o
 same of ours with matrix products in bf16; on a CPU also with all cores, as either is used: the plain loop on as many
 threads as torch takes by itself, ours a seed a core, its time divided by the seeds. Then milliseconds and arithmetic of
 a step and its share of this machine's own matrix-product peak, minutes for a seed's two trainings of 200 epochs at
-`ours`, peak memory; ten seeds against one; and how the cost grows as one size doubles.
+`ours`, peak memory; ten seeds at once against one, in the sizes that the profile `quick` gives twins and squats, and
+four times as wide; and how the cost grows as one size doubles.
 """
 
 import math
@@ -222,13 +223,16 @@ def _memory(build, size, seeds):
     return int(line.split()[1]) >> 10
 
 
-SIZES = {"RG": (200, 50, 77, 68, 1024), "Fis-V": (400, 100, 140, 124, 1024), "quick": (100, 50, 20, 17, 64)}
+QUICK = (100, 50, 20, 17, 32)
+SIZES = {"RG": (200, 50, 77, 68, 1024), "Fis-V": (400, 100, 140, 124, 1024)}
+SIZES |= {"quick": QUICK, "quick, squats": (126, 54, 24, 24, 40), "quick, 4 times as wide": QUICK}
 METHODS = {"cofinal": CoFInAl, "gdlt": GDLT, "cofinal-released": ReleasedCoFInAl}
 
 
-def thin(width: int = 64):
-    """CoFInAl of `quick`'s widths."""
-    return partial(CoFInAl, replace(CoFInAl.Config(), feature_dim=width, procedure_dim=64, score_dim=64))
+def thin(feature_dim: int = QUICK[-1], wider: int = 1, **sizes):
+    """CoFInAl of `quick`'s widths, or so many times as wide."""
+    widths = {"feature_dim": feature_dim, "procedure_dim": 16 * wider, "score_dim": 24 * wider}
+    return partial(CoFInAl, replace(CoFInAl.Config(), **widths, **sizes))
 
 
 def main(out: Path | None = None, turns: Annotated[int, typer.Option(min=1)] = 3, device: str = "cpu") -> None:
@@ -268,7 +272,11 @@ def main(out: Path | None = None, turns: Annotated[int, typer.Option(min=1)] = 3
                 minutes_a_seed=200 * took["ours"] * (2 - Schedule.holdout) / 60,
                 memory_mib=memory(build, SIZES[where], [0], device),
             )
-    builds = {"quick": thin()} | ({"RG": partial(CoFInAl, CoFInAl.Config())} if device == "cuda" else {})
+    builds = {
+        "quick": thin(),
+        "quick, squats": thin(40, n_grades=10, n_subgrades=5),
+        "quick, 4 times as wide": thin(wider=4),
+    } | ({"RG": partial(CoFInAl, CoFInAl.Config())} if device == "cuda" else {})
     for where, build in builds.items():
         data = routines(*SIZES[where])
         took = seconds({n: Ours(build, data, range(n), device) for n in (1, 10)}, 15 * turns, device)

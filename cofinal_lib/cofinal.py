@@ -209,7 +209,8 @@ class CoFInAl(nn.Module):
         grade, subgrade = targets["grade"], targets["subgrade"]
         unit = {"grade": c.scale.grade_length, "range": c.high - c.low, "point": 1.0}[c.score_unit]
         error = (out["score_soft"] - scores) / unit
-        L = {"L_S": error.square().mean() / 2, "L_C": cross_entropy(out["grade_logits"], grade)}
+        log_p = out["grade_logits"].log_softmax(-1)  # (B, G); torch.func would take torch's own cross-entropy apart
+        L = {"L_S": error.square().mean() / 2, "L_C": -log_p.gather(1, grade[:, None]).mean()}
         if c.without == "FGS":
             L["L_F"] = cross_entropy(out["subgrade_logits"], subgrade)
         elif c.fine_loss == "l1":

@@ -4,6 +4,7 @@ import math
 
 import torch
 from torch import Tensor, nn
+from torch.nn.functional import linear
 
 from cofinal_lib.errors import CofinalError
 
@@ -36,7 +37,8 @@ class GradeParsing(nn.Module):
         """
         Q_G = self.query(self.prototypes)  # (G, D_S)
         QWk = Q_G @ self.key.weight  # (G, D_P): K's weight moved to the G queries, as in Eq. 7
-        attention = (QWk @ procedures.mT / math.sqrt(Q_G.shape[-1])).softmax(-1)  # (B, G, P)
+        logits = linear(procedures, QWk / math.sqrt(Q_G.shape[-1]))  # (B, P, G): one product for all routines
+        attention = logits.softmax(1).mT  # (B, G, P)
         H_C = attention @ self.value(procedures)  # Eq. 9, (B, G, D_S)
         M = H_C.mean(-1, keepdim=True).softmax(1)  # Eq. 10, (B, G, 1)
         H_F = M * (H_C - Q_G)  # Eq. 11, (B, G, D_S)

@@ -14,11 +14,11 @@ def segment_means(features: Tensor, mask: Tensor, n_segments: int) -> Tensor:
     Adaptive average pooling, per routine: of L clips, segment p holds those from floor(pL/P) to ceil((p+1)L/P) - 1,
     so segments share a clip where P does not divide L (the paper leaves this open).
     """
-    lengths = mask.sum(1)[:, None]  # (B, 1)
-    p = torch.arange(n_segments, device=features.device)
+    lengths = mask.sum(1, dtype=torch.int32)[:, None]  # (B, 1); 32 bits: half the bytes to compare
+    p = torch.arange(n_segments, dtype=torch.int32, device=features.device)
     first = p * lengths // n_segments  # (B, P)
     end = -((p + 1) * lengths // -n_segments)  # (B, P), rounded up
-    c = torch.arange(features.shape[1], device=features.device)
+    c = torch.arange(features.shape[1], dtype=torch.int32, device=features.device)
     inside = (c >= first[..., None]) & (c < end[..., None])  # (B, P, C)
     weights = inside.to(features.dtype) / (end - first)[..., None]
     return weights @ features  # (B, P, D)

@@ -4,7 +4,7 @@ import copy
 import math
 import signal
 from collections.abc import Callable, Iterable
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from itertools import chain
 
@@ -17,7 +17,8 @@ from tqdm import tqdm
 from cofinal_lib.data.features import FeatureSet
 from cofinal_lib.dropout import dropout_mask, random_words, word_count
 from cofinal_lib.errors import CofinalError
-from cofinal_lib.metrics import spearman
+from cofinal_lib.metrics import spearman_rows
+from cofinal_lib.precision import bf16, tf32, upcast
 
 DECODINGS = ("soft", "hard")
 PREDICTED_AT_ONCE = 60  # routines
@@ -34,8 +35,8 @@ class Schedule:
             "steps" (a tenth after three quarters of the epochs, a hundredth after seven eighths), or "none".
         momentum, weight_decay: of SGD; of either.
         clip_norm: a longer gradient (of all of a seed's parameters) is shortened to this; None for no limit.
-        precision: of training's matrix products: "full" (the features' own), "tf32" (10 bits of mantissa, on a GPU) or
-            "bf16" (7 bits); losses, parameters and every prediction stay in full.
+        precision: of training's matrix products: "full" (the features' own), "tf32" (10 bits of mantissa) or "bf16" (7
+            bits); losses, parameters and every prediction stay in full.
         holdout: share of the training routines held out, in a training of their own, to choose the epoch; 0 for no
             such training, and an epoch that nobody chooses.
 
@@ -205,7 +206,7 @@ def _train_group(build, data, schedule, device, seeds, hold_out):
     draws = [torch.Generator().manual_seed(seed) for seed in seeds]  # order and crops
     predictions, losses = np.full((S, E, len(data), len(DECODINGS)), np.nan, dtype=np.float32), {}
     for epoch in range(E):
-        with _tf32(schedule.precision == "tf32"):
+        with tf32(schedule.precision == "tf32", device):
             means_of_epoch = learner.epoch(kept, draws)
         for name, means in means_of_epoch.items():  # (S,)
             losses.setdefault(name, np.zeros((S, E)))[:, epoch] = means
@@ -216,11 +217,8 @@ def _train_group(build, data, schedule, device, seeds, hold_out):
                 )
         learner.predict(everyone if schedule.complete(epoch, E) else often, predictions[:, epoch])
     if hold_out:
-        srcc = [
-            [spearman(p[seed_rows, 0], data.scores[seed_rows]) for p in of_seed]
-            for of_seed, seed_rows in zip(predictions, held, strict=True)
-        ]
-        return [(np.array(curve),) for curve in srcc]
+        pairs = zip(predictions, held, strict=True)
+        return [(spearman_rows(of_seed[:, rows, 0], data.scores[rows].numpy()),) for of_seed, rows in pairs]
     models = learner.models()
     return [(models[s], {n: v[s] for n, v in losses.items()}, predictions[s]) for s in range(S)]
 
@@ -297,10 +295,10 @@ class Single:
         else:
             lengths, places = lengths.clamp(max=crop), zip(batch.tolist(), starts.tolist(), strict=True)
             clips = torch.stack([self.features[i, s : s + crop] for i, s in places])
-        with _bf16(self.schedule.precision == "bf16", self.device):
+        with bf16(self.schedule.precision == "bf16", self.device):
             out = self.model(clips, lengths)
         targets = [{name: value[rows] for name, value in self.targets.items()}] if self.targets else []
-        loss = self.model.loss(_upcast(out, clips.dtype), self.scores[rows], *targets)
+        loss = self.model.loss(upcast(out, clips.dtype), self.scores[rows], *targets)
         self.optimiser.zero_grad()
         loss["total"].backward()
         if self.schedule.clip_norm is not None:
@@ -342,6 +340,7 @@ class Stacked:
         self.optimiser, self.scheduler = _optimiser(list(self.params.values()), schedule)
         self.template = _Objective(copy.deepcopy(self.originals[0]), schedule.precision == "bf16", device)
         self.dropouts = {name: m for name, m in self.template.named_modules() if isinstance(m, _GivenDropout)}
+        self.crop = min(data.crop or data.features.shape[1], data.features.shape[1])
         self.shapes = {}
 
     def epoch(self, kept, draws) -> dict[str, np.ndarray]:
@@ -356,11 +355,7 @@ class Stacked:
         return {name: (value / len(plan)).cpu().numpy() for name, value in totals.items()}
 
     def _step(self, batch, starts):
-        C = self.data.crop or self.features.shape[1]
-        clip = starts[..., None] + torch.arange(C, device=self.device)  # (S, B, C)
-        mask = clip < self.lengths[batch][..., None]
-        row = batch[..., None] * self.features.shape[1] + clip.clamp(max=self.features.shape[1] - 1)
-        clips = self.features.flatten(0, 1).index_select(0, row.flatten()).view(*row.shape, -1)  # (S, B, C, D_C)
+        clips, mask = self._clips(batch, starts, self.crop)
         targets = {name: value[batch] for name, value in self.targets.items()}
         arguments = (clips, mask, self.scores[batch], targets)
         masks = self._dropout_masks(arguments)
@@ -371,12 +366,20 @@ class Stacked:
         loss["total"].sum().backward()  # no seed's parameters touch another's loss
         if self.schedule.clip_norm is not None:
             gradients = [p.grad for p in self.params.values()]
-            norms = [torch.linalg.vector_norm(g.flatten(1), dim=1) for g in gradients]
-            norm = torch.linalg.vector_norm(torch.stack(norms), dim=0)  # (S,), each seed's own
+            together = torch.cat([g.flatten(1) for g in gradients], dim=1)  # (S, all of a seed's parameters)
+            norm = torch.linalg.vector_norm(together, dim=1)  # (S,)
             scale = (self.schedule.clip_norm / (norm + 1e-6)).clamp(max=1)
             torch._foreach_mul_(gradients, [scale.view(-1, *[1] * (g.ndim - 1)) for g in gradients])
         self.optimiser.step()
         return loss
+
+    def _clips(self, rows, starts, C: int) -> tuple[Tensor, Tensor]:
+        """C clips of each seed's routines (S, B) from their first on, (S, B, C, D_C), and which exist, (S, B, C)."""
+        windows = self.features.flatten(0, 1).unfold(0, C, 1).mT  # (N C' - C + 1, C, D_C), a view: any C in a row
+        first = rows * self.features.shape[1] + starts
+        clips = windows.index_select(0, first.flatten()).view(*rows.shape, C, -1)  # (S, B, C, D_C)
+        mask = starts[..., None] + torch.arange(C, device=self.device) < self.lengths[rows][..., None]
+        return clips, mask
 
     def _dropout_masks(self, arguments) -> dict[str, Tensor]:
         """Each seed's dropout masks, drawn from its own stream as its `Dropout` would: name -> (S, ...)."""
@@ -397,9 +400,7 @@ class Stacked:
         }
 
     def batches(self, rows):
-        """Routines of like length, as for one seed, and the longest: (S, n), or (n,) where the seeds have the same."""
-        if bool((rows == rows[0]).all()):
-            rows = rows[0]
+        """Routines (S, n) in batches of like length, as for one seed, and the longest."""
         order = self.data.lengths[rows].argsort(dim=-1, stable=True)
         batches = rows.gather(-1, order).split(PREDICTED_AT_ONCE, dim=-1)
         return [(batch, int(self.data.lengths[batch].max())) for batch in batches]
@@ -408,17 +409,13 @@ class Stacked:
     def predict(self, batches, into: np.ndarray) -> None:
         """Write soft and hard scores of the batches' routines into (S, N, 2)."""
         self.template.eval()
-        model, S, found = self.template.model, len(self.originals), []
+        model, found = self.template.model, []
+        run = torch.func.vmap(lambda p, b, *given: torch.func.functional_call(model, (p, b), given))
         for rows, C in batches:
             batch = rows.to(self.device, non_blocking=True)
-            run = torch.func.vmap(
-                lambda p, b, *given: torch.func.functional_call(model, (p, b), given),
-                in_dims=(0, 0, *[0 if batch.ndim == 2 else None] * 2),
-            )
-            mask = torch.arange(C, device=self.device) < self.lengths[batch][..., None]  # (..., n, C)
-            out = run(self.params, self.buffers, self.features[:, :C][batch], mask)
+            out = run(self.params, self.buffers, *self._clips(batch, torch.zeros_like(batch), C))
             found.append(torch.stack([out[f"score_{decoding}"] for decoding in DECODINGS], dim=-1))  # (S, n, 2)
-        rows = torch.cat([rows.expand(S, -1) for rows, _ in batches], dim=1)[..., None]
+        rows = torch.cat([rows for rows, _ in batches], dim=1)[..., None]
         np.put_along_axis(into, rows.numpy(), torch.cat(found, dim=1).float().cpu().numpy(), axis=1)
 
     def models(self):
@@ -431,18 +428,18 @@ class Stacked:
 class _Objective(nn.Module):
     """A model and its loss as one module, its dropout masks given from outside."""
 
-    def __init__(self, model, bf16, device):
+    def __init__(self, model, in_bf16, device):
         super().__init__()
-        self.model, self.bf16, self.device = model, bf16, device
+        self.model, self.in_bf16, self.device = model, in_bf16, device
         for name, module in list(model.named_modules()):
             if isinstance(module, nn.Dropout):
                 parent = model.get_submodule(name.rpartition(".")[0])
                 setattr(parent, name.rpartition(".")[2], _GivenDropout(module.p))
 
     def forward(self, clips, mask, scores, targets):
-        with _bf16(self.bf16, self.device):
+        with bf16(self.in_bf16, self.device):
             out = self.model(clips, mask)
-        return self.model.loss(_upcast(out, clips.dtype), scores, targets)
+        return self.model.loss(upcast(out, clips.dtype), scores, targets)
 
 
 class _GivenDropout(nn.Module):
@@ -456,27 +453,6 @@ class _GivenDropout(nn.Module):
     def forward(self, x):
         self.shape = x.shape
         return x * self.mask if self.training else x
-
-
-@contextmanager
-def _tf32(wanted: bool):
-    """A GPU's matrix products inside, of either pass, may be tf32."""
-    before = torch.get_float32_matmul_precision()
-    torch.set_float32_matmul_precision("high" if wanted else before)
-    try:
-        yield
-    finally:
-        torch.set_float32_matmul_precision(before)
-
-
-def _bf16(wanted: bool, device: str):
-    """A forward pass inside, and so its backward pass, has bf16 matrix products."""
-    return torch.autocast(device, torch.bfloat16) if wanted else nullcontext()
-
-
-def _upcast(out: dict[str, Tensor], dtype: torch.dtype) -> dict[str, Tensor]:
-    """Outputs as the loss wants them, whatever the products inside were."""
-    return {name: value.to(dtype) if value.is_floating_point() else value for name, value in out.items()}
 
 
 @contextmanager
