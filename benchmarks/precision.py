@@ -2,7 +2,7 @@
 
     python benchmarks/precision.py [--device cuda] [--seeds 10] [--out FILE.csv]
 
-bf16 (7 bits of mantissa) and tf32 (10 bits) round what each matrix product of training multiplies; a processor without
+bf16 (7 bits of mantissa) and tf32 (10 bits) round what each matrix product of training multiplies; a CPU without
 such arithmetic rounds the same and takes longer. Test SRCC after the last epoch, soft; no epoch is chosen. For GDLT
 Fis-V's clips are averaged by sixteens: 200 epochs then take minutes on a CPU.
 

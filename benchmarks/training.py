@@ -11,8 +11,8 @@ Rows: seconds an epoch of one seed (median over turns), each loop computing on o
 same of ours with matrix products in bf16; on a CPU also with all cores, as either is used: the plain loop on as many
 threads as torch takes by itself, ours a seed a core, its time divided by the seeds. Then milliseconds and arithmetic of
 a step and its share of this machine's own matrix-product peak, minutes for a seed's two trainings of 200 epochs at
-`ours`, peak memory; ten seeds at once against one, in the sizes that the profile `quick` gives twins and squats, and
-four times as wide; and how the cost grows as one size doubles.
+`ours`, peak memory; ten seeds at once against one, in the sizes that the profile `quick` gives twins of RG,
+twins of Fis-V (skaters) and squats, and four times as wide; and how the cost grows as one size doubles.
 """
 
 import math
@@ -225,7 +225,8 @@ def _memory(build, size, seeds):
 
 QUICK = (100, 50, 20, 17, 32)
 SIZES = {"RG": (200, 50, 77, 68, 1024), "Fis-V": (400, 100, 140, 124, 1024)}
-SIZES |= {"quick": QUICK, "quick, squats": (126, 54, 24, 24, 40), "quick, 4 times as wide": QUICK}
+SIZES |= {"quick": QUICK, "quick, skaters": (100, 100, 35, 31, 32), "quick, squats": (126, 54, 24, 24, 40)}
+SIZES |= {"quick, 4 times as wide": QUICK}
 METHODS = {"cofinal": CoFInAl, "gdlt": GDLT, "cofinal-released": ReleasedCoFInAl}
 
 
@@ -274,6 +275,7 @@ def main(out: Path | None = None, turns: Annotated[int, typer.Option(min=1)] = 3
             )
     builds = {
         "quick": thin(),
+        "quick, skaters": thin(),
         "quick, squats": thin(40, n_grades=10, n_subgrades=5),
         "quick, 4 times as wide": thin(wider=4),
     } | ({"RG": partial(CoFInAl, CoFInAl.Config())} if device == "cuda" else {})

@@ -209,7 +209,7 @@ class CoFInAl(nn.Module):
         grade, subgrade = targets["grade"], targets["subgrade"]
         unit = {"grade": c.scale.grade_length, "range": c.high - c.low, "point": 1.0}[c.score_unit]
         error = (out["score_soft"] - scores) / unit
-        log_p = out["grade_logits"].log_softmax(-1)  # (B, G); torch.func would take torch's own cross-entropy apart
+        log_p = out["grade_logits"].log_softmax(-1)  # (B, G); torch's own cross-entropy takes longer under vmap
         L = {"L_S": error.square().mean() / 2, "L_C": -log_p.gather(1, grade[:, None]).mean()}
         if c.without == "FGS":
             L["L_F"] = cross_entropy(out["subgrade_logits"], subgrade)

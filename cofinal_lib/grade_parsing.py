@@ -40,7 +40,8 @@ class GradeParsing(nn.Module):
         logits = linear(procedures, QWk / math.sqrt(Q_G.shape[-1]))  # (B, P, G): one product for all routines
         attention = logits.softmax(1).mT  # (B, G, P)
         H_C = attention @ self.value(procedures)  # Eq. 9, (B, G, D_S)
-        M = H_C.mean(-1, keepdim=True).softmax(1)  # Eq. 10, (B, G, 1)
+        # A mean, whose gradient torch would write out for every entry; a sum's is one number a row.
+        M = (H_C.sum(-1, keepdim=True) / H_C.shape[-1]).softmax(1)  # Eq. 10, (B, G, 1)
         H_F = M * (H_C - Q_G)  # Eq. 11, (B, G, D_S)
         return H_C, H_F, M, attention
 

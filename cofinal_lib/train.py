@@ -374,7 +374,7 @@ class Stacked:
         return loss
 
     def _clips(self, rows, starts, C: int) -> tuple[Tensor, Tensor]:
-        """C clips of each seed's routines (S, B) from their first on, (S, B, C, D_C), and which exist, (S, B, C)."""
+        """C clips of routines (S, B), from clip `starts` (S, B) on: (S, B, C, D_C), and which exist, (S, B, C)."""
         windows = self.features.flatten(0, 1).unfold(0, C, 1).mT  # (N C' - C + 1, C, D_C), a view: any C in a row
         first = rows * self.features.shape[1] + starts
         clips = windows.index_select(0, first.flatten()).view(*rows.shape, C, -1)  # (S, B, C, D_C)

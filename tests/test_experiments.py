@@ -45,8 +45,8 @@ def test_the_paper_profile_holds_the_whole_grid():
 
 
 def test_a_sweep_keeps_to_sub_grades_that_have_room():
-    squats = [s for s in experiments.figure4b("quick") if s.target.startswith("uiprmd")]
-    assert max(s.options.get("n_subgrades", 5) for s in squats) <= 33  # D_S = 32 holds at most 33 directions
+    squats = [s for s in experiments.figure4b("paper") if s.target.startswith("uiprmd")]
+    assert max(s.options.get("n_subgrades", 5) for s in squats) == 30  # D_S = 32 holds at most 33 directions
 
 
 def test_targets_without_data_are_left_out(monkeypatch):

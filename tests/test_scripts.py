@@ -206,4 +206,4 @@ def test_what_was_measured_is_kept_in_a_folder_that_is_new(monkeypatch, tmp_path
     )
     out = tmp_path / "new" / "file.csv"
     main(out)
-    assert len(results.read_csv(out)) == 16
+    assert len(results.read_csv(out)) == 18

@@ -171,7 +171,8 @@ def test_seeds_trained_at_once_are_the_seeds_trained_alone(twin, options):
                 assert torch.allclose(one, other, atol=1e-6)
 
 
-@pytest.mark.parametrize("crop", [5, None, 500])  # shorter than every routine, none, longer than every routine
+# Shorter than every routine, than some, than none but within the padded row; no crop; longer than the row.
+@pytest.mark.parametrize("crop", [5, 34, 60, None, 500])
 def test_shorter_routines_are_masked_where_seeds_train_at_once(twin, crop):
     lengths = (twin.lengths // 2).clamp(min=9)
     short = dataclasses.replace(twin, features=twin.features.double(), lengths=lengths, crop=crop)
