@@ -38,6 +38,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from cofinal_lib.command import run
 from cofinal_lib.data.features import FeatureSet
 from cofinal_lib.dropout import Dropout
+from cofinal_lib.experiments import profile
 from cofinal_lib.padding import existing_clips
 from cofinal_lib.rivals import GDLT, CoFInAl, ReleasedCoFInAl
 from cofinal_lib.rivals.attention import OneHead
@@ -223,17 +224,21 @@ def _memory(build, size, seeds):
     return int(line.split()[1]) >> 10
 
 
-QUICK = (100, 50, 20, 17, 32)
-SIZES = {"RG": (200, 50, 77, 68, 1024), "Fis-V": (400, 100, 140, 124, 1024)}
-SIZES |= {"quick": QUICK, "quick, skaters": (100, 100, 35, 31, 32), "quick, squats": (126, 54, 24, 24, 40)}
-SIZES |= {"quick, 4 times as wide": QUICK}
+SIZES = {
+    "RG": (200, 50, 77, 68, 1024),
+    "Fis-V": (400, 100, 140, 124, 1024),
+    "quick": (100, 50, 20, 17, 32),
+    "quick, skaters": (100, 100, 35, 31, 32),
+    "quick, squats": (126, 54, 24, 24, 40),
+    "quick, 4 times as wide": (100, 50, 20, 17, 32),
+}
 METHODS = {"cofinal": CoFInAl, "gdlt": GDLT, "cofinal-released": ReleasedCoFInAl}
 
 
-def thin(feature_dim: int = QUICK[-1], wider: int = 1, **sizes):
+def thin(feature_dim: int = SIZES["quick"][-1], wider: int = 1, **sizes):
     """CoFInAl of `quick`'s widths, or so many times as wide."""
-    widths = {"feature_dim": feature_dim, "procedure_dim": 16 * wider, "score_dim": 24 * wider}
-    return partial(CoFInAl, replace(CoFInAl.Config(), **widths, **sizes))
+    widths = {name: wider * width for name, width in profile("quick")["options"]["cofinal"].items()}
+    return partial(CoFInAl, replace(CoFInAl.Config(), feature_dim=feature_dim, **widths, **sizes))
 
 
 def main(out: Path | None = None, turns: Annotated[int, typer.Option(min=1)] = 3, device: str = "cpu") -> None:

@@ -27,7 +27,7 @@ class FineGrainedScoring(nn.Module):
             unit vector h_F / |h_F| (B, D_S), and its cosines <h_F / |h_F|, e_j> (B, K). Their arg max over K is
             Eq. 14's sub-grade: dividing by the norm changes no arg max.
         """
-        h_F = normalize(H_F.sum(1) / H_F.shape[1], dim=-1)  # (B, D_S); a mean, see Eq. 10's
+        h_F = normalize(H_F.sum(1) / H_F.shape[1], dim=-1)  # (B, D_S), of the mean over G
         return h_F, h_F @ self.etf
 
 

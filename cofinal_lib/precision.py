@@ -16,14 +16,14 @@ def tf32(wanted: bool, device: str):
 
     A GPU older than tf32 multiplies in full. On a CPU convolutions and `nn.LSTM`, which are fused, are left in full.
     """
-    before = torch.get_float32_matmul_precision()
-    torch.set_float32_matmul_precision("high" if wanted and device != "cpu" else before)
-    try:
-        if wanted and device == "cpu":
-            with sdpa_kernel(SDPBackend.MATH), _TenBits():  # attention, too, as products that can be rounded
-                yield
-        else:
+    if wanted and device == "cpu":
+        with sdpa_kernel(SDPBackend.MATH), _TenBits():  # attention, too, as products that can be rounded
             yield
+        return
+    before = torch.get_float32_matmul_precision()
+    torch.set_float32_matmul_precision("high" if wanted else before)
+    try:
+        yield
     finally:
         torch.set_float32_matmul_precision(before)
 

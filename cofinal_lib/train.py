@@ -340,7 +340,6 @@ class Stacked:
         self.optimiser, self.scheduler = _optimiser(list(self.params.values()), schedule)
         self.template = _Objective(copy.deepcopy(self.originals[0]), schedule.precision == "bf16", device)
         self.dropouts = {name: m for name, m in self.template.named_modules() if isinstance(m, _GivenDropout)}
-        self.crop = min(data.crop or data.features.shape[1], data.features.shape[1])
         self.shapes = {}
 
     def epoch(self, kept, draws) -> dict[str, np.ndarray]:
@@ -355,7 +354,8 @@ class Stacked:
         return {name: (value / len(plan)).cpu().numpy() for name, value in totals.items()}
 
     def _step(self, batch, starts):
-        clips, mask = self._clips(batch, starts, self.crop)
+        longest = self.features.shape[1]
+        clips, mask = self._clips(batch, starts, min(self.data.crop or longest, longest))
         targets = {name: value[batch] for name, value in self.targets.items()}
         arguments = (clips, mask, self.scores[batch], targets)
         masks = self._dropout_masks(arguments)
