@@ -167,11 +167,14 @@ def every_core(build, data):
 
 def _core(build, data, seed, meeting):
     torch.set_num_threads(1)
-    ours = Ours(build, data, [seed], "cpu")
-    while True:
-        meeting.wait()
-        ours()
-        meeting.wait()
+    try:
+        ours = Ours(build, data, [seed], "cpu")
+        while True:
+            meeting.wait()
+            ours()
+            meeting.wait()
+    finally:
+        meeting.abort()  # nobody waits for a core that failed
 
 
 def with_all_cores(build, data, turns, threads) -> dict[str, float]:
