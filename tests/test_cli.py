@@ -53,7 +53,8 @@ def test_simulate_check_and_train_on_a_readers_folder(cofinal, one_job, tmp_path
 
 
 def test_a_method_that_draws_nothing_is_fitted_once(cofinal, tmp_path):
-    done = cofinal("train", "--dataset", "twin/ball", "--method", "ridge", "--twin", "n_train=40", "--out", tmp_path)
+    small = ["--twin", "n_train=40", "--twin", "feature_dim=16"]
+    done = cofinal("train", "--dataset", "twin/ball", "--method", "ridge", *small, "--out", tmp_path)
     assert done.returncode == 0 and "over 1 seed (" in done.stdout
     assert json.loads(next(tmp_path.glob("*/record.json")).read_text())["spec"]["seeds"] == [0]
 

@@ -28,7 +28,7 @@ def course(tmp_path_factory):
     """A course with all assignments released."""
     from cofinal_lib.classroom.course import release
 
-    course = s.new_course(tmp_path_factory.mktemp("course"), seconds=5)
+    course = s.new_course(tmp_path_factory.mktemp("course"), seconds=10)
     assert release(course) == NAMES
     return course
 
@@ -120,7 +120,7 @@ def test_a_small_class_is_graded_in_one_go_and_the_same_again(course):
     for one in submissions:
         line = lines[one.student]
         assert (line.status, line.score) == (("refused", 0) if one.points is None else ("graded", one.points)), line
-    assert "took more than 5 seconds" in lines["cy"].note and "restored, was missing" in lines["dan"].note
+    assert "took more than 10 seconds" in lines["cy"].note and "restored, was missing" in lines["dan"].note
     assert "cut off" in lines["eve"].note and not elsewhere.exists()
     table = list(csv.DictReader((course / "grades.csv").open()))
     assert [(row["student"], float(row["score"])) for row in table] == [(s, lines[s].score) for s in sorted(lines)]
