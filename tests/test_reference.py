@@ -28,7 +28,7 @@ TOLERANCE = 0.03
         ("quick", "uiprmd/deep-squat", "figure4a", "cofinal", {"n_grades": 2}),
         ("quick", "uiprmd/deep-squat", "figure4b", "cofinal", {"n_subgrades": 20}),
         ("quick", "twin/ball", "table1", "gdlt", {}),
-        ("quick", "twin/ball", "table1", "cofinal", {}),
+        ("quick", "twin/ball", "table1", "cofinal-released", {}),
         ("paper", "fisv/tes", "table1", "ridge", {}),
     ],
 )

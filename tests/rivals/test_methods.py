@@ -266,13 +266,13 @@ def test_every_method_trains_as_its_authors_say():
 
 
 def test_cofinals_sizes_are_those_of_sec_4_1():
+    twins = {target: load(target, n_train=4) for target in ("twin/ball", "twin/pcs")}
     for target, dropout in (("twin/ball", 0.3), ("twin/pcs", 0.7)):
-        data = load(target, n_train=4)
-        c = RunSpec(target).config(data)
+        c = RunSpec(target).config(twins[target])
         assert (c.feature_dim, c.procedure_dim, c.score_dim, c.n_procedures) == (1024, 512, 256, 5)
         assert (c.dropout, c.weight_c, c.weight_f, c.weight_r) == (dropout, 1, 1, 1)
         assert (c.n_grades, c.n_subgrades, c.sharpness, c.score_unit) == (4, 20, 10, "grade")  # ours
-    assert RunSpec("twin/pcs", method="cofinal-repaired").config(data).dropout == 0.3
+    assert RunSpec("twin/pcs", method="cofinal-repaired").config(twins["twin/pcs"]).dropout == 0.3
 
 
 def test_action_nets_last_layers_learn_five_times_as_fast():
